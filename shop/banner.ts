@@ -1,0 +1,27 @@
+import type { Started } from 'serval/host'
+import { demoAccounts, demoPassword } from './demo-accounts.ts'
+
+/** What a person reads when the shop is ready: where it is, who can sign in, what to do next. */
+export const banner = ({ setupName, setup, host, tookMs }: Started): string => {
+  const address = `http://${host.public.host}:${host.public.port}`
+  const operator = `http://${host.operator.host}:${host.operator.port}`
+  const rows: (readonly [string, string])[] = [
+    ['Shop', address],
+    ['', `curl '${address}/api/v1/products?q=mug'`],
+    ['Reference', `${address}/openapi.json`],
+    ['Operator', operator],
+    ['', `header  x-serval-operator: ${host.operatorKey}`],
+    ['Stores', setup.stores.name],
+    ...(setup.development ? demoAccounts.map(({ email }, at) => [at === 0 ? 'Accounts' : '', email.padEnd(22) + (at === 0 ? `password ${demoPassword}` : '')] as const) : []),
+    ['Next', 'npm run demo        a customer’s day, in another terminal'],
+    ['', 'README.md           what to read and try'],
+  ]
+  return [
+    '',
+    `  The shop is ready (${setupName}, ${(tookMs / 1_000).toFixed(1)} s). Ctrl+C stops it.`,
+    '',
+    ...rows.map(([name, text]) => `  ${name.padEnd(11)}${text}`),
+    '',
+    '',
+  ].join('\n')
+}

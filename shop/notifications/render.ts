@@ -1,0 +1,68 @@
+import type { z } from 'zod'
+import type { Money } from '../money.ts'
+import type { Reason } from '../orders/contract.ts'
+import type { kinds } from './contract.ts'
+
+/** What a mail is about. */
+export type Occasion =
+  | { readonly kind: 'order-confirmed'; readonly orderId: string; readonly total: Money }
+  | {
+      readonly kind: 'order-cancelled'
+      readonly orderId: string
+      readonly total: Money
+      readonly reason: z.output<typeof Reason>
+      readonly refunded: boolean
+    }
+
+export type Kind = (typeof kinds)[number]
+
+export interface Rendered {
+  readonly subject: string
+  readonly text: string
+}
+
+/** `£1,299.99`: minor units become a decimal text, so that no digit of a large amount is lost. */
+export const moneyText = ({ amount, currency }: Money): string => {
+  const format = new Intl.NumberFormat('en-GB', { style: 'currency', currency })
+  const digits = format.resolvedOptions().maximumFractionDigits ?? 0
+  const text = String(amount).padStart(digits + 1, '0')
+  const decimal = digits === 0 ? text : `${text.slice(0, -digits)}.${text.slice(-digits)}`
+  // Digits and a point: the type system cannot see that.
+  return format.format(decimal as Intl.StringNumericLiteral)
+}
+
+const reasonTexts: Readonly<Record<z.output<typeof Reason>, string>> = {
+  'out-of-stock': 'We are sorry: we do not have enough of what you ordered in stock.',
+  'payment-declined': 'Your card was declined, so we could not take the payment.',
+  'payment-timeout': 'We could not take the payment in time.',
+  'cancelled-by-customer': 'You asked us to cancel it.',
+}
+
+const paragraphs = (name: string, ...rest: readonly string[]): string =>
+  [`Hello ${name.replaceAll(/\s+/g, ' ').trim()},`, ...rest, 'Kind regards,\nThe shop'].join('\n\n') + '\n'
+
+/** The mail's words, in plain British English. */
+export const render = (occasion: Occasion, name: string): Rendered => {
+  const { orderId } = occasion
+  const total = moneyText(occasion.total)
+  if (occasion.kind === 'order-confirmed')
+    return {
+      subject: `Your order ${orderId} is confirmed`,
+      text: paragraphs(
+        name,
+        `Thank you for your order. It is confirmed, and we are getting it ready.`,
+        `Order: ${orderId}\nTotal: ${total}`,
+      ),
+    }
+  return {
+    subject: `Your order ${orderId} was cancelled`,
+    text: paragraphs(
+      name,
+      `Your order was cancelled. ${reasonTexts[occasion.reason]}`,
+      `Order: ${orderId}\nTotal: ${total}`,
+      occasion.refunded
+        ? `We have refunded ${total}. Your bank may take a few days to show it.`
+        : 'You have not been charged.',
+    ),
+  }
+}

@@ -1,0 +1,58 @@
+import { rfc3339 } from 'serval'
+import { sqlRepository } from 'serval/engines/sql'
+import type { Kind } from '../render.ts'
+import type { NotificationRepository } from '../repository.ts'
+
+type NotificationRow = {
+  readonly id: string
+  readonly kind: Kind
+  readonly subject: string
+  readonly sent_at: number
+  readonly order_id: string
+}
+
+export const notificationsOnSql = sqlRepository<NotificationRepository>({
+  migrations: [
+    {
+      id: 'notifications-001-notifications',
+      sql: `
+create table notification (
+  id text primary key, user_id text not null, kind text not null, subject text not null,
+  sent_at timestamptz not null, order_id text not null
+);
+create index notification_of_user on notification (user_id, sent_at desc, id desc);
+`,
+    },
+  ],
+  open: (session) => ({
+    add: async (userId, { id, kind, subject, sentAt, orderId }) => {
+      session.touch(id)
+      session.write(
+        `insert into notification (id, user_id, kind, subject, sent_at, order_id)
+         values ($1, $2, $3, $4, $5::timestamptz, $6) on conflict do nothing`,
+        [id, userId, kind, subject, rfc3339(sentAt), orderId],
+      )
+    },
+    list: async (userId, { limit, after }) => {
+      const rows = await session.query<NotificationRow>(
+        `select id, kind, subject, sent_at, order_id from notification
+         where user_id = $1 and (sent_at, id) < ($2::timestamptz, $3::text)
+         order by sent_at desc, id desc limit $4::integer`,
+        [userId, after === undefined ? 'infinity' : rfc3339(after.at), after?.id ?? '', limit],
+      )
+      return rows.map((row) => ({
+        id: row.id,
+        kind: row.kind,
+        subject: row.subject,
+        sentAt: row.sent_at,
+        orderId: row.order_id,
+      }))
+    },
+    counts: async () => {
+      const rows = await session.query<{ kind: Kind; notifications: number }>(
+        'select kind, count(*) as notifications from notification group by kind',
+      )
+      return new Map(rows.map((row) => [row.kind, row.notifications]))
+    },
+  }),
+})

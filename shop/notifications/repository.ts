@@ -1,0 +1,29 @@
+import { repository } from 'serval'
+import type { After } from './cursor.ts'
+import type { Kind } from './render.ts'
+
+export interface SentNotification {
+  /** The id of the message that led to it: sent once a message. */
+  readonly id: string
+  readonly kind: Kind
+  readonly subject: string
+  /** Milliseconds since the epoch. */
+  readonly sentAt: number
+  readonly orderId: string
+}
+
+export interface NotificationRepository {
+  /** Adds it, unless it is there. */
+  add(userId: string, notification: SentNotification): Promise<void>
+  /** A user's, newest first. */
+  list(
+    userId: string,
+    page: { readonly limit: number; readonly after: After | undefined },
+  ): Promise<readonly SentNotification[]>
+  counts(): Promise<ReadonlyMap<Kind, number>>
+}
+
+export const notifications = repository<NotificationRepository>({
+  scope: 'aggregate',
+  engines: { sql: async () => (await import('./repositories/sql.ts')).notificationsOnSql },
+})

@@ -1,0 +1,125 @@
+import type { FailureKind } from '../base/failure.ts'
+import { pathParameters } from './binding.ts'
+import type { Contract } from './contract.ts'
+import { jsonSchema, propertiesOf, requiredOf, type JsonSchema } from './json-schema.ts'
+import type { Operation } from './operation.ts'
+
+export interface OpenApiOptions {
+  readonly title: string
+  readonly version: string
+  readonly contracts: readonly Contract[]
+  /** Which operations the document shows. */
+  readonly serves: (operation: Operation) => boolean
+  /** The edge's table from a failure's kind to a status. */
+  readonly statusOf: Readonly<Record<FailureKind, number>>
+}
+
+const problemSchema: JsonSchema = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'code', 'correlationId'],
+  properties: {
+    type: { type: 'string' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    instance: { type: 'string' },
+    code: { type: 'string' },
+    correlationId: { type: 'string' },
+    errors: {
+      type: 'array',
+      items: { type: 'object', required: ['pointer', 'message'], properties: { pointer: { type: 'string' }, message: { type: 'string' } } },
+    },
+  },
+}
+
+const problemReply = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+})
+
+const pick = (schema: JsonSchema, keep: (field: string) => boolean): JsonSchema => ({
+  ...schema,
+  properties: Object.fromEntries(Object.entries(propertiesOf(schema)).filter(([field]) => keep(field))),
+  required: requiredOf(schema).filter(keep),
+})
+
+const responsesOf = (operation: Operation, status: Readonly<Record<FailureKind, number>>) => {
+  const success = operation.http?.status ?? 200
+  const type = operation.kind === 'feed' ? 'text/event-stream' : 'application/json'
+  const content = success === 204 ? {} : { content: { [type]: { schema: jsonSchema(operation.output, 'output') } } }
+  const declared = Map.groupBy(operation.problems, (problem) => status[problem.kind])
+  const general: [number, string][] = [
+    [400, 'The input is not valid'],
+    [404, 'There is nothing at this address'],
+    [405, 'This address does not take this method'],
+    [406, 'The reply’s type is not accepted'],
+    [408, 'The request was not complete in time'],
+    [413, 'The body is too large'],
+    [414, 'The address is too long'],
+    [415, 'The body’s type is not supported'],
+    [431, 'The headers are too large'],
+    [503, 'Try again later'],
+    [504, 'Not answered in time'],
+  ]
+  if (operation.access !== 'public') general.push([401, 'Not signed in'], [403, 'Not allowed'])
+  if (operation.repeat === 'key') general.push([409, 'Others changed the same thing at this moment'], [422, 'The Idempotency-Key was used with another body'])
+  const failures = new Map(general)
+  for (const [code, problems] of declared)
+    failures.set(code, [...(failures.has(code) ? [failures.get(code)] : []), ...problems.map((one) => `${one.title} (${one.code})`)].join('; '))
+  return {
+    [success]: { description: operation.summary, ...content },
+    ...(operation.http?.etag === true ? { 304: { description: 'Not changed' } } : {}),
+    ...Object.fromEntries([...failures].map(([code, description]) => [code, problemReply(description)])),
+  }
+}
+
+const operationObject = (contract: Contract, name: string, operation: Operation, options: OpenApiOptions) => {
+  const input = jsonSchema(operation.input, 'input')
+  const http = operation.http
+  const inPath = new Set(pathParameters(http?.path ?? ''))
+  const inUrl = http?.method === 'GET' || http?.method === 'DELETE'
+  const parameters = Object.entries(propertiesOf(input))
+    .filter(([field]) => inPath.has(field) || inUrl)
+    .map(([field, schema]) => ({
+      name: field,
+      in: inPath.has(field) ? 'path' : 'query',
+      required: inPath.has(field) || requiredOf(input).includes(field),
+      schema,
+    }))
+  const key = { name: 'Idempotency-Key', in: 'header', required: true, schema: { type: 'string', minLength: 1, maxLength: 255 } }
+  const body = pick(input, (field) => !inPath.has(field))
+  const hasBody = !inUrl && Object.keys(propertiesOf(body)).length > 0
+  return {
+    operationId: `${contract.name}.${name}`,
+    tags: [contract.name],
+    summary: operation.summary,
+    parameters: operation.repeat === 'key' ? [...parameters, key] : parameters,
+    ...(hasBody ? { requestBody: { required: true, content: { 'application/json': { schema: { ...body, additionalProperties: false } } } } } : {}),
+    responses: responsesOf(operation, options.statusOf),
+    security: operation.access === 'public' ? [] : operation.access === 'operator' ? [{ operator: [] }] : [{ bearer: [] }],
+  }
+}
+
+/** The OpenAPI 3.1 document of contracts: made from them, so that it cannot say anything else. */
+export const openApi = (options: OpenApiOptions): JsonSchema => {
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const contract of options.contracts)
+    for (const [name, operation] of Object.entries(contract.operations)) {
+      if (operation.http === undefined || !options.serves(operation)) continue
+      const path = operation.http.path.replaceAll(/:([A-Za-z]\w*)/g, '{$1}')
+      paths[path] = { ...paths[path], [operation.http.method.toLowerCase()]: operationObject(contract, name, operation, options) }
+    }
+  return {
+    openapi: '3.1.0',
+    info: { title: options.title, version: options.version },
+    tags: options.contracts.map((contract) => ({ name: contract.name })),
+    paths,
+    components: {
+      schemas: { Problem: problemSchema },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        operator: { type: 'apiKey', in: 'header', name: 'x-serval-operator' },
+      },
+    },
+  }
+}

@@ -1,0 +1,146 @@
+import type { Env } from '../base/env.ts'
+import { asFailure, failure } from '../base/failure.ts'
+import type { Contract, Operation } from '../contract/index.ts'
+import { compose, type Interceptor } from '../guard/index.ts'
+import type { Caller, Link } from '../link/call.ts'
+import { HttpRefusal, type HttpReply, type HttpRequest } from '../link/http.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { acceptableRequestId } from '../telemetry/trace.ts'
+import { decodeInput } from './decode.ts'
+import { checkAccept, encodeReply } from './encode.ts'
+import { failureReply, refusalReply } from './problems.ts'
+import { router, routesOf, type Route } from './router.ts'
+
+/** One request on its way through the edge's stages, each of which may add what it found. */
+export interface Exchange {
+  readonly request: HttpRequest
+  readonly path: string
+  readonly query: string
+  readonly correlationId: string
+  readonly route?: Route
+  readonly parameters?: Readonly<Record<string, string>>
+  readonly caller?: Caller
+}
+
+export type Stage = Interceptor<Exchange, HttpReply>
+
+/** Says who calls, by the request's credentials: undefined when there are none. Throws `unauthenticated` for wrong ones. */
+export type Identify = (request: HttpRequest) => Promise<Caller | undefined>
+
+/** A page beside the operations: a document, a health check. */
+export type Page = (request: HttpRequest) => Promise<HttpReply>
+
+export interface EdgeOptions {
+  readonly env: Env
+  readonly log: Logger
+  readonly contracts: readonly Contract[]
+  readonly link: Link
+  /** Which operations this edge serves. */
+  readonly serves: (operation: Operation) => boolean
+  readonly identify: Identify
+  readonly pages?: Readonly<Record<string, Page>>
+  /** Stages that come before all others, such as a check of the Host header. */
+  readonly before?: readonly Stage[]
+}
+
+/** The API gateway's handler: HTTP in, operations out. Stages run in list order. */
+export const edge = (options: EdgeOptions): ((request: HttpRequest) => Promise<HttpReply>) => {
+  const stages: Stage[] = [answerFailures(options.log), ...(options.before ?? []), pages(options.pages ?? {}), findRoute(options), authenticate(options.identify)]
+  const run = compose(stages, forward(options))
+  return (request) => {
+    const [path = '', query = ''] = split(request.target)
+    const correlationId = acceptableRequestId(request.header('x-request-id')) ?? options.env.id()
+    return run({ request, path, query, correlationId })
+  }
+}
+
+const split = (target: string): [string, string] => {
+  const at = target.indexOf('?')
+  return at < 0 ? [target, ''] : [target.slice(0, at), target.slice(at + 1)]
+}
+
+/** Turns whatever fails into a problem document, and gives every reply its request id. */
+const answerFailures =
+  (log: Logger): Stage =>
+  async (exchange, next) => {
+    const { correlationId, path, request } = exchange
+    const about = { correlationId, instance: path }
+    const refuse = (error: unknown) => {
+      if (error instanceof HttpRefusal) return refusalReply(error.status, { ...about, detail: error.message })
+      const failed = asFailure(error)
+      if (failed.kind === 'internal') log.error('a request failed', { correlationId, method: request.method, path }, error)
+      return failureReply(failed, about)
+    }
+    let reply: HttpReply
+    try {
+      reply = await next(exchange)
+    } catch (error) {
+      reply = refuse(error)
+    }
+    log.debug('request', { correlationId, method: request.method, path, status: reply.status })
+    return { ...reply, headers: { ...reply.headers, 'x-request-id': correlationId, 'x-content-type-options': 'nosniff' } }
+  }
+
+const pages =
+  (byPath: Readonly<Record<string, Page>>): Stage =>
+  (exchange, next) => {
+    const page = Object.hasOwn(byPath, exchange.path) ? byPath[exchange.path] : undefined
+    if (page === undefined) return next(exchange)
+    if (exchange.request.method === 'GET' || exchange.request.method === 'HEAD') return page(exchange.request)
+    return Promise.resolve(refusalReply(405, { correlationId: exchange.correlationId, instance: exchange.path, headers: { allow: 'GET, HEAD' } }))
+  }
+
+const findRoute = (options: EdgeOptions): Stage => {
+  const find = router(routesOf(options.contracts, options.serves))
+  return (exchange, next) => {
+    const { request, path, correlationId } = exchange
+    const match = find(request.method, path)
+    const about = { correlationId, instance: path }
+    if (match === undefined) return Promise.resolve(refusalReply(404, about))
+    if ('allow' in match) return Promise.resolve(refusalReply(405, { ...about, headers: { allow: match.allow.join(', ') } }))
+    checkAccept(match.route, request)
+    return next({ ...exchange, ...match })
+  }
+}
+
+/** What anyone may call is called by nobody in particular, whatever credentials come along; everything else needs good ones. */
+const authenticate =
+  (identify: Identify): Stage =>
+  async (exchange, next) => {
+    if (exchange.route?.operation.access === 'public') return next({ ...exchange, caller: { kind: 'anonymous' } })
+    const caller = await identify(exchange.request)
+    if (caller === undefined) throw failure('unauthenticated', 'Sign in and send the access token')
+    return next({ ...exchange, caller })
+  }
+
+const idempotencyKey = (request: HttpRequest): string | undefined => {
+  const key = request.header('idempotency-key')
+  if (key === undefined || key === '') return undefined
+  if (/^[\x20-\x7e]{1,255}$/.test(key)) return key
+  throw failure('invalid-input', 'The Idempotency-Key header holds 1 to 255 printable ASCII characters', {
+    data: { errors: [{ pointer: '', message: 'The Idempotency-Key header holds 1 to 255 printable ASCII characters' }] },
+  })
+}
+
+const forward =
+  (options: EdgeOptions) =>
+  async ({ request, route, parameters, query, caller, correlationId }: Exchange): Promise<HttpReply> => {
+    if (route === undefined || parameters === undefined || caller === undefined) throw failure('internal', 'the edge forwards before it has routed')
+    const { operation, contract, name } = route
+    const key = operation.repeat === 'key' ? idempotencyKey(request) : undefined
+    const input = await decodeInput(route, parameters, query, request)
+    const reply = await options.link.call({
+      contract: contract.name,
+      operation: name,
+      input,
+      caller,
+      key,
+      deadline: options.env.now() + operation.deadlineMs,
+      signal: request.signal,
+      trace: { correlationId },
+      strict: true,
+      target: `${contract.name}.${name}`,
+      repeatable: operation.repeat === 'natural' || (operation.repeat === 'key' && key !== undefined),
+    })
+    return encodeReply(route, request, reply)
+  }

@@ -1,0 +1,67 @@
+import { fillPath } from '../contract/index.ts'
+import type { Reply } from '../link/call.ts'
+import { HttpRefusal, type HttpReply, type HttpRequest } from '../link/http.ts'
+import type { Route } from './router.ts'
+
+/** Whether a client that sent this Accept header takes the type (RFC 9110, 12.5.1). */
+export const accepts = (accept: string | undefined, type: string): boolean => {
+  if (accept === undefined || accept.trim() === '') return true
+  const family = `${type.split('/')[0]}/*`
+  return accept.split(',').some((range) => {
+    const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
+    const refused = parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter))
+    return !refused && (name === type || name === family || name === '*/*')
+  })
+}
+
+const base64url = (bytes: Uint8Array): string =>
+  btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+
+const etagOf = async (body: Uint8Array<ArrayBuffer>): Promise<string> =>
+  `"${base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', body)).slice(0, 16))}"`
+
+const matches = (header: string | undefined, etag: string): boolean =>
+  header !== undefined && header.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag)
+
+/** The next page's link (RFC 8288), for a reply that has a `next` cursor. */
+const linkTo = (request: HttpRequest, next: string): string => {
+  const [path = '', query] = request.target.split('?')
+  const parameters = new URLSearchParams(query)
+  parameters.set('cursor', next)
+  return `<${path}?${parameters.toString()}>; rel="next"`
+}
+
+/** An operation's reply in HTTP. */
+export const encodeReply = async (route: Route, request: HttpRequest, reply: Reply): Promise<HttpReply> => {
+  const { http, operation } = route
+  if (reply.remembered !== undefined) {
+    const { status, contentType, location, body } = reply.remembered
+    const headers = { 'cache-control': 'no-store', ...(location === undefined ? {} : { location }) }
+    return body.length === 0 ? { status, headers } : { status, headers: { ...headers, 'content-type': contentType }, body }
+  }
+  const value = reply.value as Readonly<Record<string, unknown>> | undefined
+  const shared = operation.access === 'public' && http.method === 'GET'
+  const headers: Record<string, string> = { 'cache-control': shared ? 'max-age=0, must-revalidate' : 'no-store' }
+  if (http.location !== undefined) headers['location'] = fillPath(http.location, value ?? {})
+  if (value === undefined || http.status === 204) return { status: http.status, headers }
+  headers['content-type'] = 'application/json'
+  const next = value['next']
+  if (typeof next === 'string') headers['link'] = linkTo(request, next)
+  const body = JSON.stringify(value)
+  if (http.etag) {
+    headers['etag'] = await etagOf(new TextEncoder().encode(body))
+    if (matches(request.header('if-none-match'), headers['etag'])) {
+      const { 'content-type': _, ...kept } = headers
+      return { status: 304, headers: kept }
+    }
+  }
+  return { status: http.status, headers, body }
+}
+
+/** Refuses a client that does not take what the operation answers. */
+export const checkAccept = (route: Route, request: HttpRequest): void => {
+  const type = route.operation.kind === 'feed' ? 'text/event-stream' : 'application/json'
+  const accept = request.header('accept')
+  if (!accepts(accept, type) && !(type === 'application/json' && accepts(accept, 'application/problem+json')))
+    throw new HttpRefusal(406, `This operation answers ${type}`)
+}

@@ -1,0 +1,1 @@
+export { listenHttp } from './node.ts'

@@ -1,0 +1,5 @@
+export { jwtAuthenticator } from './authenticator.ts'
+export type { AuthenticatedUser, JwtAuthenticatorOptions } from './authenticator.ts'
+export type { KeySet } from './key-cache.ts'
+export { joseSigner } from './signer.ts'
+export type { JoseSigner } from './signer.ts'

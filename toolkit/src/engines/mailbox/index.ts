@@ -1,0 +1,126 @@
+import { rfc3339, systemEnv, type Env } from '../../base/env.ts'
+import { fileJournal, memoryJournal, type Journal, type Place } from './journal.ts'
+
+export interface MailboxOptions {
+  /** JSON lines, appended to; in memory, for as long as this process lives, when it is left out. One process at a time. */
+  readonly file?: string | undefined
+  readonly env?: Env
+}
+
+export interface MailboxMail {
+  readonly messageId: string
+  readonly to: string
+  readonly subject: string
+  readonly text: string
+}
+
+export interface MailboxItem extends MailboxMail {
+  /** When it arrived first, RFC 3339. */
+  readonly at: string
+  /** How often it came again. */
+  readonly repeats: number
+}
+
+/** The reading side. */
+export interface Mailbox {
+  /** At most `limit` mails, newest first; `to` only one recipient's. */
+  newest(options: { readonly limit: number; readonly to?: string | undefined }): readonly MailboxItem[]
+  /** Mails held, and repeats that were dropped. */
+  count(): { readonly mails: number; readonly repeats: number }
+}
+
+export interface MailboxMailer {
+  /** Resolves when the mail is kept. A mail whose Message-ID is there already is counted and dropped. */
+  send(mail: MailboxMail): Promise<void>
+  readonly mailbox: Mailbox
+  close(): void
+}
+
+type Entry = (MailboxMail & { readonly at: string }) | { readonly repeated: string }
+
+const entryOf = (text: string): Entry => {
+  // Our own file: what is a JSON object with one of our keys was written by the code below.
+  const entry = JSON.parse(text) as Partial<MailboxItem> & { readonly repeated?: string }
+  if (entry.messageId === undefined && entry.repeated === undefined)
+    throw new Error('neither a mail nor a repeat')
+  return entry as Entry
+}
+
+interface Slot {
+  readonly place: Place
+  readonly to: string
+  repeats: number
+}
+
+/** What is kept in memory: where each mail lies, in the order of arrival. */
+class Index {
+  readonly #slots = new Map<string, Slot>()
+  readonly #order: Slot[] = []
+  #repeats = 0
+
+  take(entry: Entry, place: Place): void {
+    if ('repeated' in entry) return this.repeat(entry.repeated)
+    const slot = { place, to: entry.to, repeats: 0 }
+    this.#slots.set(entry.messageId, slot)
+    this.#order.push(slot)
+  }
+
+  has(messageId: string): boolean {
+    return this.#slots.has(messageId)
+  }
+
+  repeat(messageId: string): void {
+    const slot = this.#slots.get(messageId)
+    if (slot === undefined) return
+    slot.repeats += 1
+    this.#repeats += 1
+  }
+
+  newest(limit: number, to: string | undefined): Slot[] {
+    const found: Slot[] = []
+    for (let at = this.#order.length - 1; at >= 0 && found.length < limit; at--) {
+      const slot = this.#order[at]
+      if (slot !== undefined && (to === undefined || slot.to === to)) found.push(slot)
+    }
+    return found
+  }
+
+  count() {
+    return { mails: this.#order.length, repeats: this.#repeats }
+  }
+}
+
+/** Mail without a server, for development: a mailbox that takes everything and can be read. */
+export const mailbox = ({ file, env = systemEnv() }: MailboxOptions = {}): MailboxMailer => {
+  let opened: { readonly index: Index; readonly journal: Journal<Entry> } | undefined
+  const open = () => {
+    if (opened !== undefined) return opened
+    const index = new Index()
+    const take = (entry: Entry, place: Place) => index.take(entry, place)
+    const journal = file === undefined ? memoryJournal<Entry>() : fileJournal(file, entryOf, take)
+    return (opened = { index, journal })
+  }
+  return {
+    send: async ({ messageId, to, subject, text }) => {
+      const { index, journal } = open()
+      const entry: Entry = index.has(messageId)
+        ? { repeated: messageId }
+        : { messageId, to, subject, text, at: rfc3339(env.now()) }
+      index.take(entry, journal.append(entry))
+    },
+    mailbox: {
+      newest: ({ limit, to }) => {
+        const { index, journal } = open()
+        return index.newest(limit, to).flatMap(({ place, repeats }) => {
+          const entry = journal.read(place)
+          return 'repeated' in entry ? [] : [{ ...entry, repeats }]
+        })
+      },
+      count: () => open().index.count(),
+    },
+    close: () => {
+      opened?.journal.close()
+      opened = undefined
+    },
+  }
+}

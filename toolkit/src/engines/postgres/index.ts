@@ -1,0 +1,110 @@
+import { failure } from '../../base/failure.ts'
+import type { SqlDatabase, SqlServer } from '../sql/database.ts'
+import { guardFunction } from '../sql/guard.ts'
+import { openClient, sqlError, type ClientOptions } from './client.ts'
+import { postgresDatabase } from './database.ts'
+import { clientPool, type Pool } from './pool.ts'
+import { provision, rolePassword } from './provision.ts'
+
+export interface PostgresOptions {
+  /** postgres://user:password@host:port/database of a role that may create roles and databases. */
+  readonly url: string
+  /** Databases that an administrator made, by service: these are used as they are. */
+  readonly urls?: Readonly<Record<string, string>>
+  /** Connections for each service and host; default 8. */
+  readonly poolSize?: number
+  /** Before the service's name, in the names of its database and role; default `serval_`. */
+  readonly prefix?: string
+  /**
+   * The services' passwords are derived from it, so that every host of a system knows them. Default: the
+   * password in `url`; without either the roles have none, and the server must trust its clients.
+   */
+  readonly secret?: string
+  /** Default 5,000. */
+  readonly connectTimeoutMs?: number
+  /** A statement is stopped after this time, scripts excepted; default 30,000. */
+  readonly statementTimeoutMs?: number
+}
+
+const sessionSettings = (service: string, statementTimeoutMs: number) => ({
+  application_name: `serval/${service}`,
+  default_transaction_read_only: true,
+  timezone: 'UTC',
+  datestyle: 'ISO',
+  bytea_output: 'hex',
+  statement_timeout: statementTimeoutMs,
+  idle_in_transaction_session_timeout: statementTimeoutMs,
+})
+
+/** PostgreSQL 13 or later: a database and a role for each service, on the driver `postgres`. */
+export const postgres = (options: PostgresOptions): SqlServer => {
+  const { url, urls = {}, poolSize = 8, prefix = 'serval_' } = options
+  const { connectTimeoutMs = 5000, statementTimeoutMs = 30_000 } = options
+  if (!/^[a-z][a-z0-9_]{0,30}$/.test(prefix))
+    throw failure('misconfigured', `prefix must match [a-z][a-z0-9_]{0,30}, not '${prefix}'`)
+  if (!Number.isInteger(poolSize) || poolSize < 1 || poolSize > 1000)
+    throw failure('misconfigured', `poolSize must be from 1 to 1000, not ${poolSize}`)
+  const parsed = parseUrl(url)
+  const secret = options.secret ?? decodeURIComponent(parsed.password)
+  const name = `postgres ${parsed.host}`
+  const opened = new Map<string, Promise<SqlDatabase>>()
+  const pools: Pool[] = []
+
+  const target = (service: string): ClientOptions => {
+    const own = urls[service]
+    const role = `${prefix}${service.replaceAll('-', '_')}`
+    return {
+      ...(own === undefined
+        ? { url, database: role, user: role, password: rolePassword(secret, role) }
+        : { url: own }),
+      connectTimeoutMs,
+      statementTimeoutMs,
+      settings: sessionSettings(service, statementTimeoutMs),
+    }
+  }
+
+  const open = async (service: string): Promise<SqlDatabase> => {
+    if (!/^[a-z][a-z0-9_-]{0,30}$/.test(service))
+      throw failure('misconfigured', `a service's name must match [a-z][a-z0-9_-]{0,30}, not '${service}'`)
+    const at = target(service)
+    try {
+      if (urls[service] === undefined) await provision(at, url)
+      const pool = clientPool(poolSize, () => openClient(at))
+      pools.push(pool)
+      const database = postgresDatabase(pool)
+      const known = 'serval_guard_failed(bigint,bigint)'
+      const [guard] = await database.read((session) =>
+        session.query('select to_regprocedure($1) is not null as there', [known]),
+      )
+      if (!guard?.['there'])
+        // Hosts start together, and `create or replace` of one function must not overlap.
+        await database.script(`select pg_advisory_xact_lock(7368647512); ${guardFunction}`)
+      return database
+    } catch (error) {
+      throw failure('cannot-start', `${name}, ${service}: ${sqlError(error).message}`, { cause: error })
+    }
+  }
+
+  return {
+    exclusive: false,
+    name,
+    open: (service) => {
+      const known = opened.get(service) ?? open(service)
+      opened.set(service, known)
+      known.catch(() => opened.delete(service))
+      return known
+    },
+    close: async () => {
+      await Promise.allSettled(opened.values())
+      await Promise.all(pools.map((pool) => pool.end()))
+    },
+  }
+}
+
+const parseUrl = (url: string): URL => {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (!parsed || !/^postgres(ql)?:$/.test(parsed.protocol))
+    // The value is not shown: it holds a password.
+    throw failure('misconfigured', 'url must be postgres://user:password@host:port/database')
+  return parsed
+}

@@ -1,0 +1,101 @@
+import type { ServalError } from '../../base/failure.ts'
+
+/**
+ * The subset of SQL that our one SQL store uses, spoken alike by every PostgreSQL: the server and the
+ * embedded one. Types are the same on all engines, both ways:
+ *
+ * | PostgreSQL | in TypeScript |
+ * | --- | --- |
+ * | text, uuid | string |
+ * | smallint, integer, bigint, count(*) | number (a bigint beyond 2^53−1 is an error) |
+ * | boolean | boolean |
+ * | timestamptz | number, milliseconds since the epoch (sub-millisecond digits are cut) |
+ * | bytea | Uint8Array |
+ * | json, jsonb | a value when read; a string (already JSON) when written |
+ * | text[], bigint[], integer[] | an array of strings or numbers |
+ */
+export type SqlValue =
+  | string
+  | number
+  | boolean
+  | null
+  | Uint8Array
+  | readonly string[]
+  | readonly number[]
+
+export type SqlRow = Readonly<Record<string, unknown>>
+
+/** What a write's guard says when its statement changed another number of rows than it must. */
+export interface SqlGuard {
+  /** Rows that the statement must change. */
+  readonly rows: number
+  /** What the transaction fails with: a failure to throw, or a word that the caller of `transaction` knows. */
+  readonly otherwise: ServalError | 'again' | (string & {})
+}
+
+/** One transaction, or one series of reads. Statements run in the order in which they were given. */
+export interface SqlSession {
+  /** Runs a statement, after every write given before it, and returns its rows. */
+  query<Row extends SqlRow>(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>
+  /**
+   * Hands over a write without waiting for it: it is sent with the next query, or just before the commit, in
+   * one round trip with its neighbours. With a guard the database itself raises when the number of changed
+   * rows differs, so that nothing beside it commits; the transaction then rejects with `GuardFailed`.
+   */
+  write(text: string, values?: readonly SqlValue[], guard?: SqlGuard): void
+}
+
+/** One service's database. */
+export interface SqlDatabase {
+  /** Commits what `work` did, or none of it. Rejects with GuardFailed, SqlError, or whatever `work` threw. */
+  transaction<T>(work: (session: SqlSession) => Promise<T>): Promise<T>
+  /** Reads outside a transaction; each statement sees what is committed when it starts. Writing there fails. */
+  read<T>(work: (session: SqlSession) => Promise<T>): Promise<T>
+  /** Runs a script of several statements in one transaction, for migrations. */
+  script(text: string): Promise<void>
+}
+
+/** What a setup names: it opens the database of each service, each with a role of its own. */
+export interface SqlServer {
+  /** For messages: the engine and where it is, without secrets. */
+  readonly name: string
+  /** Only one process can have it open. */
+  readonly exclusive: boolean
+  /** Creates the service's database (or schema) and role when they are missing. */
+  open(service: string): Promise<SqlDatabase>
+  close(): Promise<void>
+}
+
+/** A guarded write changed another number of rows than it must. Nothing was committed. */
+export class GuardFailed extends Error {
+  override readonly name = 'GuardFailed'
+  readonly otherwise: SqlGuard['otherwise']
+  constructor(otherwise: SqlGuard['otherwise']) {
+    super(`a guarded write did not change the rows that it must: ${typeof otherwise === 'string' ? otherwise : otherwise.code}`)
+    this.otherwise = otherwise
+  }
+}
+
+/** The database refused a statement, or was lost. */
+export class SqlError extends Error {
+  override readonly name = 'SqlError'
+  /** Five characters (PostgreSQL appendix A), or '' when the connection failed. */
+  readonly sqlState: string
+  readonly constraint: string | undefined
+  /** `rolled-back`: surely not committed. `unknown`: the connection was lost in the commit. */
+  readonly outcome: 'rolled-back' | 'unknown'
+  constructor(message: string, options: { sqlState: string; constraint?: string | undefined; outcome: 'rolled-back' | 'unknown'; cause?: unknown }) {
+    super(message, { cause: options.cause })
+    this.sqlState = options.sqlState
+    this.constraint = options.constraint
+    this.outcome = options.outcome
+  }
+  /** A deadlock or a serialization conflict: the same transaction may be run again at once. */
+  get again(): boolean {
+    return this.sqlState === '40001' || this.sqlState === '40P01'
+  }
+  /** The database could not be reached or is shutting down (class 08, 57P0x, 53300). */
+  get unreachable(): boolean {
+    return this.sqlState === '' || this.sqlState.startsWith('08') || this.sqlState.startsWith('57P') || this.sqlState === '53300'
+  }
+}

@@ -1,0 +1,156 @@
+import { rfc3339, type Env } from '../../base/env.ts'
+import { failure, ServalError } from '../../base/failure.ts'
+import type { RepositoryType } from '../../store/repository.ts'
+import { Superseded, type Frame, type Hosts, type Outbox, type OutboxEntry, type RememberedReply, type Replies, type Schedule, type Store, type Unit } from '../../store/store.ts'
+import { GuardFailed, SqlError, type SqlDatabase, type SqlServer, type SqlSession } from './database.ts'
+import { scheduleJob, settleJob, sqlJobs } from './jobs.ts'
+import { sqlLog } from './log.ts'
+import { migrate } from './migrate.ts'
+import { scoped, type SqlRepository } from './repository.ts'
+import { toolkitMigrations } from './schema.ts'
+import { moveCursor, settleHeld, sqlSubscriptions } from './subscriptions.ts'
+
+interface Opened {
+  readonly name: string
+  readonly scope: RepositoryType['scope']
+  readonly implementation: SqlRepository<unknown>
+}
+
+const loadRepositories = (service: string, declared: Readonly<Record<string, RepositoryType>>): Promise<Opened[]> =>
+  Promise.all(
+    Object.entries(declared).map(async ([name, type]) => {
+      const load = type.engines['sql']
+      if (load === undefined) throw failure('misconfigured', `the repository ${name} of the service ${service} has no implementation for SQL`)
+      return { name, scope: type.scope, implementation: (await load()) as SqlRepository<unknown> }
+    }),
+  )
+
+/** Opens a service's store: its database, its tables, its repositories. */
+export const openSqlStore = async (server: SqlServer, service: string, declared: Readonly<Record<string, RepositoryType>>, env: Env): Promise<Store> => {
+  const repositories = await loadRepositories(service, declared)
+  const database = await server.open(service)
+  const migrations = repositories.flatMap((opened) => opened.implementation.migrations)
+  await migrate(database, service, [...toolkitMigrations, ...migrations])
+  return sqlStore(database, service, repositories, env)
+}
+
+const sqlStore = (database: SqlDatabase, service: string, repositories: readonly Opened[], env: Env): Store => {
+  const open = (session: SqlSession): Readonly<Record<string, unknown>> => {
+    const touched = new Set<string>()
+    return Object.fromEntries(repositories.map(({ name, scope, implementation }) => [name, implementation.open(scoped(session, scope, touched))]))
+  }
+  return {
+    replies: replies(database),
+    log: sqlLog(database, service),
+    subscriptions: sqlSubscriptions(database),
+    jobs: sqlJobs(database),
+    hosts: hosts(database),
+    read: (work) => database.read((session) => work(open(session))).catch(translate),
+    commit: async (work, refusable) => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await database.transaction(async (session) => {
+            const last: (() => void)[] = []
+            const value = await work(unit(session, open(session), last))
+            for (const write of last) write()
+            return value
+          })
+        } catch (error) {
+          if (!mayRunAgain(error, refusable)) return translate(error)
+          if (attempt >= 20) throw failure('conflict', undefined, { cause: error })
+          await env.sleep(Math.min(100, 2 ** attempt) * env.random())
+        }
+      }
+    },
+  }
+}
+
+const mayRunAgain = (error: unknown, refusable: boolean): boolean =>
+  (error instanceof GuardFailed && error.otherwise === 'again') ||
+  (error instanceof SqlError && (error.again || (error.outcome === 'unknown' && refusable)))
+
+const translate = (error: unknown): never => {
+  if (error instanceof GuardFailed) {
+    if (error.otherwise instanceof ServalError) throw error.otherwise
+    const by = /^superseded:(reply|cursor|held|job)$/.exec(error.otherwise)?.[1]
+    if (by !== undefined) throw new Superseded(by as Superseded['by'])
+  }
+  if (error instanceof SqlError && error.outcome === 'unknown') throw failure('unknown-outcome', undefined, { cause: error })
+  if (error instanceof SqlError && error.unreachable) throw failure('store-unavailable', undefined, { cause: error })
+  throw error
+}
+
+/** The toolkit's writes come after the handler's: an event's number is drawn while its key's row is locked. */
+const unit = (session: SqlSession, repositories: Unit['repositories'], last: (() => void)[]): Unit => {
+  const entries: OutboxEntry[] = []
+  const outbox: Outbox = {
+    emit: (entry) => {
+      if (entries.push(entry) === 1) last.push(() => publish(session, entries))
+    },
+  }
+  const frame: Frame = {
+    remember: (reply) => void last.push(() => remember(session, reply)),
+    moveCursor: (move) => void last.push(() => moveCursor(session, move)),
+    settleHeld: (held) => void last.push(() => settleHeld(session, held)),
+    settleJob: (job, nextAt) => void last.push(() => settleJob(session, job, nextAt)),
+  }
+  const schedule: Schedule = {
+    set: (job) => void last.push(() => scheduleJob(session, job)),
+    drop: (name, key) => void last.push(() => session.write('delete from serval_job where name = $1 and key = $2', [name, key])),
+  }
+  return { repositories, outbox, frame, schedule }
+}
+
+const publish = (session: SqlSession, entries: readonly OutboxEntry[]): void => {
+  for (const entry of entries)
+    session.write(
+      'insert into serval_outbox (partition, key, id, type, data, at, correlation_id) values ($1, $2, $3, $4, $5, $6::timestamptz, $7)',
+      [entry.partition, entry.key, entry.id, entry.type, entry.data, rfc3339(entry.at), entry.correlationId],
+    )
+}
+
+const remember = (session: SqlSession, reply: RememberedReply): void =>
+  session.write(
+    `insert into serval_reply (scope, key, input_hash, status, content_type, location, body, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8::timestamptz) on conflict do nothing`,
+    [reply.scope, reply.key, reply.inputHash, reply.status, reply.contentType, reply.location ?? null, reply.body, rfc3339(reply.expiresAt)],
+    { rows: 1, otherwise: 'superseded:reply' },
+  )
+
+interface ReplyRow {
+  readonly [column: string]: unknown
+  readonly input_hash: string
+  readonly status: number
+  readonly content_type: string
+  readonly location: string | null
+  readonly body: Uint8Array
+  readonly expires_at: number
+}
+
+const replies = (database: SqlDatabase): Replies => ({
+  recall: ({ scope, key }) =>
+    database
+      .read(async (session) => {
+        const [row] = await session.query<ReplyRow>('select * from serval_reply where scope = $1 and key = $2', [scope, key])
+        return row === undefined
+          ? undefined
+          : {
+              scope, key, inputHash: row.input_hash, status: row.status, contentType: row.content_type,
+              location: row.location ?? undefined, body: row.body, expiresAt: row.expires_at,
+            }
+      })
+      .catch(translate),
+  prune: (now) =>
+    database.transaction(async (session) => (await session.query('delete from serval_reply where expires_at < $1::timestamptz returning 1', [rfc3339(now)])).length),
+})
+
+const hosts = (database: SqlDatabase): Hosts => ({
+  beat: (host, now, until) =>
+    database.transaction(async (session) => {
+      session.write('delete from serval_host where until < $1::timestamptz', [rfc3339(now)])
+      session.write('insert into serval_host (host, until) values ($1, $2::timestamptz) on conflict (host) do update set until = excluded.until', [host, rfc3339(until)])
+      return (await session.query<{ host: string }>('select host from serval_host order by host')).map((row) => row.host)
+    }),
+  reset: () => database.transaction(async (session) => session.write('delete from serval_host')),
+  leave: (host) => database.transaction(async (session) => session.write('delete from serval_host where host = $1', [host])),
+})

@@ -1,0 +1,140 @@
+import { rfc3339 } from '../../base/env.ts'
+import type { Message } from '../../contract/index.ts'
+import { Superseded, type CursorMove, type HeldId, type HeldMessage, type HeldStore, type HeldTries, type Position, type SubscriptionId, type SubscriptionStore } from '../../store/store.ts'
+import { GuardFailed, type SqlDatabase, type SqlSession } from './database.ts'
+
+/** Moves a cursor, unless another did so first or a message of the key is held. */
+export const moveCursor = (session: SqlSession, move: CursorMove): void =>
+  session.write(
+    `update serval_cursor set position = $5
+     where subscription = $1 and publisher = $2 and partition = $3 and position = $4
+       and ($6::text is null or not exists (
+         select 1 from serval_held where subscription = $1 and publisher = $2 and key = $6))`,
+    [move.subscription, move.publisher, move.partition, move.from, move.to, move.key ?? null],
+    { rows: 1, otherwise: 'superseded:cursor' },
+  )
+
+const here = 'subscription = $1 and publisher = $2 and partition = $3 and position = $4'
+const place = (id: HeldId) => [id.subscription, id.publisher, id.partition, id.position]
+
+/** Deletes a held message and lets the next of its key be tried at once. */
+export const settleHeld = (session: SqlSession, id: HeldId): void =>
+  session.write(`delete from serval_held where ${here}`, place(id), { rows: 1, otherwise: 'superseded:held' })
+
+interface HeldRow {
+  readonly [column: string]: unknown
+  readonly subscription: string
+  readonly publisher: string
+  readonly partition: number
+  readonly position: number
+  readonly message: string
+  readonly failures: number
+  readonly parked: boolean
+  readonly error: string | null
+}
+
+const heldMessage = (row: HeldRow): HeldMessage => ({
+  subscription: row.subscription,
+  publisher: row.publisher,
+  partition: row.partition,
+  position: row.position,
+  message: JSON.parse(row.message) as Message,
+  failures: row.failures,
+  parked: row.parked,
+  error: row.error ?? undefined,
+})
+
+export const sqlSubscriptions = (database: SqlDatabase): SubscriptionStore => {
+  const positions = ({ subscription, publisher }: SubscriptionId) =>
+    database.read((session) =>
+      session.query<Position & Record<string, unknown>>(
+        'select partition, position from serval_cursor where subscription = $1 and publisher = $2 order by partition',
+        [subscription, publisher],
+      ),
+    )
+  return {
+    open: async (id, start) => {
+      await database.transaction(async (session) =>
+        session.write(
+          `insert into serval_cursor (subscription, publisher, partition, position)
+           select $1, $2, p, n from unnest($3::smallint[], $4::bigint[]) as t (p, n) on conflict do nothing`,
+          [id.subscription, id.publisher, start.map((at) => at.partition), start.map((at) => at.position)],
+        ),
+      )
+      return positions(id)
+    },
+    positions,
+    held: heldStore(database),
+  }
+}
+
+const heldStore = (database: SqlDatabase): HeldStore => ({
+  put: (move, message, state) =>
+    database
+      .transaction(async (session) => {
+        moveCursor(session, { ...move, key: undefined })
+        session.write(
+          `insert into serval_held (subscription, publisher, partition, position, key, message, due_at, failures, error, holder)
+           values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10)`,
+          [move.subscription, move.publisher, message.partition, message.position, message.subject, JSON.stringify(message),
+            rfc3339(state.dueAt), state.failures, state.error ?? null, state.holder ?? null],
+        )
+      })
+      .catch((error: unknown) => {
+        throw error instanceof GuardFailed ? new Superseded('cursor') : error
+      }),
+  keys: ({ subscription, publisher }) =>
+    database.read((session) =>
+      session.query<{ partition: number; key: string; count: number }>(
+        'select partition, key, count(*) as count from serval_held where subscription = $1 and publisher = $2 group by 1, 2',
+        [subscription, publisher],
+      ),
+    ),
+  claim: (id, claim) =>
+    database.transaction(async (session) => {
+      const rows = await session.query<HeldRow>(
+        `update serval_held set due_at = $5::timestamptz, holder = $6
+         where (subscription, publisher, partition, position) in (
+           select subscription, publisher, partition, position from serval_held h
+           where subscription = $1 and publisher = $2 and partition = any($3::smallint[]) and not parked
+             and (due_at <= $4::timestamptz or holder is not null and not exists (
+               select 1 from serval_host where host = h.holder and until > $4::timestamptz))
+             and not exists (select 1 from serval_held e where e.subscription = $1 and e.publisher = $2
+               and e.partition = h.partition and e.key = h.key and e.position < h.position)
+           order by due_at limit $7::int for update skip locked
+         ) returning *`,
+        [id.subscription, id.publisher, claim.partitions, rfc3339(claim.now), rfc3339(claim.until), claim.holder, claim.limit],
+      )
+      return rows.map(heldMessage)
+    }),
+  tries: heldTries(database),
+})
+
+const heldTries = (database: SqlDatabase): HeldTries => ({
+  failed: (id, state) =>
+    database.transaction(async (session) =>
+      session.write(
+        `update serval_held set due_at = $5::timestamptz, failures = $6, error = $7, parked = $8, holder = null where ${here}`,
+        [...place(id), rfc3339(state.dueAt), state.failures, state.error, state.parked],
+      ),
+    ),
+  parked: () =>
+    database.read(async (session) => (await session.query<HeldRow>('select * from serval_held where parked order by subscription, publisher, partition, position')).map(heldMessage)),
+  replay: (id, key, now) =>
+    database.transaction(async (session) => {
+      const rows = await session.query(
+        `update serval_held set parked = false, failures = 0, due_at = $4::timestamptz, holder = null
+         where subscription = $1 and publisher = $2 and key = $3 and parked returning 1`,
+        [id.subscription, id.publisher, key, rfc3339(now)],
+      )
+      return rows.length > 0
+    }),
+  discard: (id, key) =>
+    database.transaction(async (session) => {
+      const rows = await session.query(
+        `delete from serval_held where subscription = $1 and publisher = $2 and key = $3 and parked returning 1`,
+        [id.subscription, id.publisher, key],
+      )
+      return rows.length > 0
+    }),
+})

@@ -1,0 +1,10 @@
+import type { Message } from '../contract/index.ts'
+import type { Position } from '../store/store.ts'
+
+/** A publisher's log as its subscribers reach it: always over the publisher's link, never by its tables. */
+export interface LogSource {
+  read(after: readonly Position[], limit: number): Promise<readonly Message[]>
+  heads(): Promise<readonly Position[]>
+  /** Tells the publisher how far a subscription is, so that it keeps what is still to be read. */
+  report(subscription: string, positions: readonly Position[]): Promise<void>
+}

@@ -1,0 +1,40 @@
+import type { Env } from '../base/env.ts'
+import { failure } from '../base/failure.ts'
+import type { Guarded, Interceptor } from './interceptor.ts'
+
+/**
+ * Ends a call when its time is up or its caller gave up: the caller gets `deadline-exceeded` or `cancelled` at once, and the signal
+ * that goes on with the call aborts, so that the work behind it can stop.
+ */
+export const deadline =
+  <C extends Guarded, R>(env: Env): Interceptor<C, R> =>
+  (call, next) => {
+    const left = call.deadline - env.now()
+    if (call.signal.aborted) return Promise.reject(failure('cancelled', `${call.target}: the caller gave up before the call was made`, { ran: 'not-sent' }))
+    if (left <= 0) return Promise.reject(failure('deadline-exceeded', `${call.target}: no time was left to call`, { ran: 'not-sent' }))
+    const controller = new AbortController()
+    return new Promise<R>((resolve, reject) => {
+      const stop = (error: Error) => {
+        settle()
+        reject(error)
+        controller.abort(error)
+      }
+      const forget = env.after(left, () => stop(failure('deadline-exceeded', `${call.target}: no answer within ${Math.round(left)} ms`)))
+      const giveUp = () => stop(failure('cancelled', `${call.target}: the caller gave up`))
+      const settle = () => {
+        forget()
+        call.signal.removeEventListener('abort', giveUp)
+      }
+      call.signal.addEventListener('abort', giveUp, { once: true })
+      next({ ...call, signal: controller.signal }).then(
+        (reply) => {
+          settle()
+          resolve(reply)
+        },
+        (error: unknown) => {
+          settle()
+          reject(error as Error)
+        },
+      )
+    })
+  }

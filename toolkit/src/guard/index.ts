@@ -1,0 +1,8 @@
+export { breaker } from './breaker.ts'
+export type { BreakerOptions, BreakerState } from './breaker.ts'
+export { bulkhead } from './bulkhead.ts'
+export { deadline } from './deadline.ts'
+export { compose } from './interceptor.ts'
+export type { Guarded, Interceptor } from './interceptor.ts'
+export { retry } from './retry.ts'
+export type { RetryOptions } from './retry.ts'

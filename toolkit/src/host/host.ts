@@ -1,0 +1,112 @@
+import type { Env } from '../base/env.ts'
+import { openApi } from '../contract/openapi.ts'
+import type { Operation } from '../contract/index.ts'
+import { bearer, edge, localOnly, operatorKey, refusalReply, statusOf, type Page } from '../edge/index.ts'
+import { defaultHttpLimits, type HttpReply, type HttpServer } from '../link/http.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { control, controlLink } from './operator.ts'
+import { derive } from './secret.ts'
+import { startServices, type RunningServices } from './services.ts'
+import type { Connect, Setup } from './setup.ts'
+
+export interface RunningHost {
+  readonly services: RunningServices
+  readonly public: HttpServer
+  readonly operator: HttpServer
+  readonly operatorKey: string
+  /** Answers what has begun, ends subscriptions and jobs after what is under way, closes the stores. */
+  drain(): Promise<void>
+}
+
+export interface HostOptions {
+  readonly setup: Setup
+  readonly env: Env
+  readonly log: Logger
+  /** Told what is being done, for a person who waits. */
+  readonly progress?: (doing: string) => void
+}
+
+const json = (value: unknown, status = 200): HttpReply => ({
+  status,
+  headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+  body: JSON.stringify(value),
+})
+
+const isPublic = (operation: Operation) => operation.access !== 'operator' && operation.access !== 'internal'
+const isOperators = (operation: Operation) => operation.access === 'operator'
+
+/** One process: from a setup to running services behind two addresses. What was started is stopped again when a later part fails. */
+export const startHost = async ({ setup, env, log, progress = () => undefined }: HostOptions): Promise<RunningHost> => {
+  const { system } = setup
+  const undo: (() => Promise<unknown>)[] = [() => setup.stores.close()]
+  let ready = false
+  try {
+    const master = await setup.masterSecret()
+    progress(`opening ${setup.stores.name}`)
+    const services = await startServices({
+      services: system.services,
+      stores: setup.stores,
+      env,
+      log,
+      ports: setup.ports,
+      secret: (service, purpose) => derive(master, `${system.name}/${service}/${purpose}`),
+    })
+    undo.push(services.stop)
+    const connect: Connect = (contract) => services.client(contract, { kind: 'service', name: system.name })
+    if (setup.development && system.seed !== undefined) {
+      progress('adding demo products and accounts')
+      await system.seed(connect)
+    }
+    progress('listening')
+    const key = Buffer.from(await derive(master, `${system.name}/operator-key`)).toString('base64url').slice(0, 32)
+    const contracts = system.services.map((service) => service.contract)
+    const common = { limits: defaultHttpLimits, refuse: (status: number) => refusalReply(status, { correlationId: env.id() }) }
+    const pagesOf = (serves: (operation: Operation) => boolean, listed: typeof contracts): Record<string, Page> => {
+      const document = openApi({ title: system.title, version: system.version, contracts: listed, serves, statusOf })
+      return {
+        '/openapi.json': () => Promise.resolve(json(document)),
+        '/health/live': () => Promise.resolve(json({ status: 'live' })),
+        '/health/ready': () => Promise.resolve(ready ? json({ status: 'ready' }) : json({ status: 'not-ready' }, 503)),
+      }
+    }
+    const front = await setup.listen({
+      ...common,
+      ...setup.public,
+      handle: edge({
+        env, log, contracts, link: services.link, serves: isPublic,
+        identify: bearer(setup.authenticate(connect)),
+        pages: pagesOf(isPublic, contracts),
+      }),
+    })
+    undo.push(() => front.drain())
+    const back = await setup.listen({
+      ...common,
+      ...setup.operator,
+      handle: edge({
+        env, log, contracts: [...contracts, control],
+        link: controlLink(services.link, services.stores, env),
+        serves: isOperators,
+        identify: operatorKey(key),
+        before: [localOnly(['127.0.0.1', 'localhost', '[::1]', setup.operator.host])],
+        pages: pagesOf(isOperators, [...contracts, control]),
+      }),
+    })
+    undo.push(() => back.drain())
+    ready = true
+    return {
+      services,
+      public: front,
+      operator: back,
+      operatorKey: key,
+      drain: async () => {
+        ready = false
+        await Promise.all([front.drain(), back.drain()])
+        await services.stop()
+        await setup.stores.close()
+      },
+    }
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch((failed: unknown) => log.error('a part could not be stopped', {}, failed))
+    throw error
+  }
+}

@@ -1,0 +1,135 @@
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { systemEnv } from '../base/env.ts'
+import { failure, ServalError } from '../base/failure.ts'
+import { logger } from '../telemetry/log.ts'
+import { startHost, type RunningHost } from './host.ts'
+import { settingsFrom } from './settings.ts'
+import { setupFrom, type Setup } from './setup.ts'
+
+export interface RunOptions {
+  /** The setups that come with the system, by name. */
+  readonly setups: Readonly<Record<string, () => Promise<unknown>>>
+  readonly defaultSetup: string
+  /** What a person sees when the host is ready. */
+  readonly banner: (about: Started) => string
+}
+
+export interface Started {
+  readonly setupName: string
+  readonly setup: Setup
+  readonly host: RunningHost
+  readonly tookMs: number
+}
+
+const flags = {
+  setup: { type: 'string', short: 's', variable: '', help: 'a setup’s name, or the path of a setup file' },
+  port: { type: 'string', short: 'p', variable: 'SERVAL_PORT', help: 'the public port; 0 takes a free one' },
+  'operator-port': { type: 'string', variable: 'SERVAL_OPERATOR_PORT', help: 'the operator’s port, never public' },
+  data: { type: 'string', short: 'd', variable: 'SERVAL_DATA', help: 'the folder for data and secrets' },
+  log: { type: 'string', variable: 'SERVAL_LOG', help: 'debug, info, warn or error' },
+  help: { type: 'boolean', short: 'h', variable: '', help: 'this text' },
+} as const
+
+const helpText = (options: RunOptions) =>
+  [
+    'Starts the system in this process.',
+    '',
+    'Usage: npm start -- [options]',
+    '',
+    ...Object.entries(flags).map(([name, flag]) => {
+      const left = `  ${'short' in flag ? `-${flag.short}, ` : '    '}--${name}${flag.type === 'string' ? ' …' : ''}`
+      return `${left.padEnd(28)}${flag.help}${flag.variable === '' ? '' : ` (or ${flag.variable})`}`
+    }),
+    '',
+    `Setups: ${Object.keys(options.setups).join(', ')}; the default is ${options.defaultSetup}.`,
+    'SERVAL_RUNTIME=node runs it on Node instead of Bun.',
+  ].join('\n')
+
+const load = async (name: string, options: RunOptions): Promise<{ readonly module: unknown; readonly file: string }> => {
+  const known = Object.hasOwn(options.setups, name) ? options.setups[name] : undefined
+  if (known !== undefined) return { module: await known(), file: `the setup ${name}` }
+  if (!/[./\\]/.test(name)) throw failure('misconfigured', `There is no setup ${name}; there are ${Object.keys(options.setups).join(', ')}, or give the path of a file`)
+  const file = resolve(name)
+  try {
+    return { module: await import(pathToFileURL(file).href), file: name }
+  } catch (cause) {
+    throw failure('misconfigured', `The setup file ${name} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+const parse = (argv: readonly string[]) => {
+  try {
+    return parseArgs({ args: [...argv], options: flags, strict: true }).values
+  } catch (error) {
+    throw failure('misconfigured', `${error instanceof Error ? error.message : String(error)}\nRun with --help to see the options.`)
+  }
+}
+
+/** Overwrites the line above itself on a terminal; says nothing elsewhere. */
+const teller = (stream: NodeJS.WriteStream) => {
+  const clear = () => stream.isTTY && stream.write('\r\u001b[2K')
+  return { tell: (doing: string) => void (clear() && stream.write(`  … ${doing}`)), clear }
+}
+
+const start = async (options: RunOptions, argv: readonly string[]): Promise<Started | undefined> => {
+  const begun = performance.now()
+  const given = parse(argv)
+  if (given.help === true) {
+    process.stdout.write(`${helpText(options)}\n`)
+    return undefined
+  }
+  const source: Record<string, string | undefined> = { ...process.env }
+  for (const [name, flag] of Object.entries(flags)) {
+    const value = given[name as keyof typeof given]
+    if (flag.variable !== '' && typeof value === 'string') source[flag.variable] = value
+  }
+  const settings = settingsFrom(source)
+  const env = systemEnv()
+  const log = logger({ env, level: settings.level('SERVAL_LOG', 'warn'), write: (line) => void process.stderr.write(`${line}\n`) })
+  const progress = teller(process.stderr)
+  const setupName = given.setup ?? options.defaultSetup
+  const { module, file } = await load(setupName, options)
+  const { name, setup } = setupFrom(module, file, settings)
+  try {
+    const host = await startHost({ setup, env, log, progress: progress.tell })
+    progress.clear()
+    return { setupName: name, setup, host, tookMs: performance.now() - begun }
+  } catch (error) {
+    progress.clear()
+    throw error
+  }
+}
+
+const onStop = (host: RunningHost) => {
+  let stopping = false
+  const stop = (signal: string) => {
+    if (stopping) process.exit(130)
+    stopping = true
+    process.stderr.write(`\n  ${signal}: finishing what is under way (once more ends at once)\n`)
+    host.drain().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`  the host did not stop cleanly: ${String(error)}\n`)
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGINT', () => stop('stopping'))
+  process.on('SIGTERM', () => stop('stopping'))
+}
+
+/** The main program of a system: starts a host from the command line, and ends it on SIGINT or SIGTERM. */
+export const run = async (options: RunOptions, argv: readonly string[] = process.argv.slice(2)): Promise<void> => {
+  try {
+    const started = await start(options, argv)
+    if (started === undefined) return
+    onStop(started.host)
+    process.stdout.write(options.banner(started))
+  } catch (error) {
+    const expected = error instanceof ServalError && error.kind === 'internal' && error.code !== 'internal'
+    process.stderr.write(expected ? `\n  Cannot start: ${error.message}\n\n` : `\n  Cannot start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n\n`)
+    process.exit(1)
+  }
+}

@@ -1,0 +1,37 @@
+import { mkdir, open, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { failure } from '../base/failure.ts'
+
+/** Derives 32 bytes for a purpose from the master secret (HKDF-SHA-256, RFC 5869). */
+export const derive = async (master: Uint8Array<ArrayBuffer>, purpose: string): Promise<Uint8Array<ArrayBuffer>> => {
+  const key = await crypto.subtle.importKey('raw', master, 'HKDF', false, ['deriveBits'])
+  const parameters = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: new TextEncoder().encode(purpose) }
+  return new Uint8Array(await crypto.subtle.deriveBits(parameters, key, 256))
+}
+
+/** The master secret of one machine: a file that only its owner can read, made at the first start. */
+export const secretFile = (file: string) => async (): Promise<Uint8Array<ArrayBuffer>> => {
+  try {
+    await mkdir(dirname(file), { recursive: true })
+    const made = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') return undefined
+      throw error
+    })
+    if (made !== undefined) {
+      await made.writeFile(`${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')}\n`)
+      await made.sync()
+      await made.close()
+    }
+    const text = (await readFile(file, 'utf8')).trim()
+    if (!/^[0-9a-f]{64}$/.test(text)) throw new Error('it does not hold 64 hexadecimal digits; restore it from a backup')
+    return new Uint8Array(Buffer.from(text, 'hex'))
+  } catch (cause) {
+    throw failure('cannot-start', `The secret file ${file} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}
+
+/** A master secret given as text, for setups of several hosts: at least 32 characters. */
+export const secretText = (text: string, setting: string) => async (): Promise<Uint8Array<ArrayBuffer>> => {
+  if (text.length < 32) throw failure('misconfigured', `${setting} must have at least 32 characters; it has ${text.length}`)
+  return new TextEncoder().encode(text)
+}

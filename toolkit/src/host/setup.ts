@@ -1,0 +1,76 @@
+import { failure } from '../base/failure.ts'
+import type { Client, Contract } from '../contract/index.ts'
+import type { Authenticate } from '../edge/index.ts'
+import type { ListenHttp } from '../link/http.ts'
+import type { Service } from '../service/index.ts'
+import type { StoreEngine } from '../store/engine.ts'
+import type { Settings } from './settings.ts'
+
+/** Gives a typed, guarded client of a service of the system. */
+export type Connect = <C extends Contract>(contract: C) => Client<C>
+
+/** The services that belong together. */
+export interface System {
+  readonly name: string
+  readonly title: string
+  readonly version: string
+  readonly services: readonly Service[]
+  /** Fills a development setup with what one wants to see at once; run at every start, so it adds only what is missing. */
+  readonly seed?: (connect: Connect) => Promise<void>
+}
+
+/** What runs where, on which engines. */
+export interface Setup {
+  readonly system: System
+  /** Seeds, and prints accounts. */
+  readonly development: boolean
+  readonly stores: StoreEngine
+  /** What the services' ports are filled with. */
+  readonly ports: Readonly<Record<string, unknown>>
+  readonly listen: ListenHttp
+  readonly authenticate: (connect: Connect) => Authenticate
+  readonly public: Address
+  /** Never public: the control API, sums and parked messages. */
+  readonly operator: Address
+  /** What all secrets are derived from: 32 bytes or more, the same for every host of the setup. */
+  readonly masterSecret: () => Promise<Uint8Array<ArrayBuffer>>
+}
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface SetupFile {
+  readonly name: string
+  readonly wire: (settings: Settings) => Setup
+}
+
+/** A setup: a name, and the wiring. It is the default export of a file in `setups/`. */
+export const setup = (name: string, wire: (settings: Settings) => Setup): SetupFile => Object.freeze({ name, wire })
+
+const needed: Readonly<Record<keyof Setup, 'object' | 'function' | 'boolean'>> = {
+  system: 'object',
+  development: 'boolean',
+  stores: 'object',
+  ports: 'object',
+  listen: 'function',
+  authenticate: 'function',
+  public: 'object',
+  operator: 'object',
+  masterSecret: 'function',
+}
+
+/** Checks what a file exports, since a setup may be a file that no compiler has seen. */
+export const setupFrom = (module: unknown, file: string, settings: Settings): { readonly name: string; readonly setup: Setup } => {
+  const exported = (module as { default?: Partial<SetupFile> } | undefined)?.default
+  if (typeof exported?.name !== 'string' || typeof exported.wire !== 'function')
+    throw failure('misconfigured', `${file} must have a default export made by setup(name, wiring)`)
+  const wired = exported.wire(settings)
+  for (const [field, type] of Object.entries(needed)) {
+    const value: unknown = (wired as unknown as Record<string, unknown> | undefined)?.[field]
+    if (typeof value !== type || value === null)
+      throw failure('misconfigured', `${file}: the setup’s field ${field} must be ${type === 'object' ? 'an' : 'a'} ${type}; it is ${value === null ? 'null' : typeof value}`)
+  }
+  return { name: exported.name, setup: wired }
+}

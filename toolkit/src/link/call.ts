@@ -1,0 +1,45 @@
+import type { RememberedReply } from '../store/store.ts'
+import type { Trace } from '../telemetry/trace.ts'
+
+/** Who calls. A service never invents a user: the edge says who it is, services pass on only themselves. */
+export type Caller =
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'user'; readonly id: string; readonly roles: readonly string[]; readonly session: string }
+  | { readonly kind: 'operator' }
+  | { readonly kind: 'service'; readonly name: string }
+
+/** One call of one operation, on its way through a link. */
+export interface Call {
+  readonly contract: string
+  readonly operation: string
+  readonly input: unknown
+  readonly caller: Caller
+  /** The caller's idempotency key. */
+  readonly key: string | undefined
+  /** When the caller stops waiting: milliseconds of the local clock. On a wire it travels as the time that remains. */
+  readonly deadline: number
+  readonly signal: AbortSignal
+  readonly trace: Trace
+  /** From the public edge: unknown fields are refused. */
+  readonly strict: boolean
+  /** For guards: `contract.operation`, and whether a second run is harmless. */
+  readonly target: string
+  readonly repeatable: boolean
+}
+
+/** What an operation answered: a value, an async iterable (a feed), or the bytes of a remembered reply. */
+export type Reply =
+  | { readonly value: unknown; readonly remembered?: undefined }
+  | { readonly remembered: RememberedReply }
+
+/** How a call reaches a service, wherever it runs. Rejects with a ServalError. */
+export interface Link {
+  call(call: Call): Promise<Reply>
+}
+
+export const valueOf = (reply: Reply): unknown =>
+  reply.remembered === undefined
+    ? reply.value
+    : reply.remembered.body.length === 0
+      ? undefined
+      : JSON.parse(new TextDecoder().decode(reply.remembered.body))

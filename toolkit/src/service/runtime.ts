@@ -1,0 +1,134 @@
+import { z } from 'zod'
+import type { Env } from '../base/env.ts'
+import { failure } from '../base/failure.ts'
+import { validInput, type Contract } from '../contract/index.ts'
+import type { Settlement } from '../events/delivery.ts'
+import { partitionOf } from '../events/partition.ts'
+import type { Caller, Link } from '../link/call.ts'
+import { clientOf } from '../link/client.ts'
+import type { Store, Unit } from '../store/store.ts'
+import type { Logger } from '../telemetry/log.ts'
+import type { Trace } from '../telemetry/trace.ts'
+import type { Context, PortTypes, RepositoryTypes, Step, Uses } from './context.ts'
+import type { Service } from './definition.ts'
+
+/** What a host gives a service to run with. */
+export interface ServiceRuntime {
+  readonly service: Service
+  readonly env: Env
+  readonly log: Logger
+  readonly store: Store
+  /** A guarded link to each contract in `uses`. */
+  readonly linkTo: (contract: Contract) => Link
+  readonly ports: Readonly<Record<string, unknown>>
+  readonly secret: (purpose: string) => Promise<Uint8Array<ArrayBuffer>>
+  /** Called after a step that published, or set a job, has committed. */
+  readonly published: () => void
+  readonly scheduled: () => void
+}
+
+/** What a handler was called for. */
+export interface Cause {
+  readonly caller: Caller
+  readonly trace: Trace
+  readonly deadline: number
+  readonly signal: AbortSignal
+  /** Adds to the step what it settles: the reply, the cursor, the job. */
+  readonly settle: (unit: Unit, value: unknown) => void
+  /** A second run of the step would be refused by what it settles. */
+  readonly refusable: boolean
+  readonly settlement?: Settlement
+}
+
+export interface ContextOf {
+  readonly context: Context<Uses, RepositoryTypes, PortTypes>
+  /** Whether the handler's step committed. */
+  stepped(): boolean
+}
+
+/** The context of one handler's run. */
+export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
+  const { env, service, store } = runtime
+  const log = runtime.log.with({ correlationId: cause.trace.correlationId })
+  let state: 'before' | 'inside' | 'after' = 'before'
+  let committed = false
+  let clients: Record<string, unknown> | undefined
+
+  const stepOn = (unit: Unit, made: { published: boolean; scheduled: boolean }) =>
+    ({
+      ...unit.repositories,
+      env,
+      emit: (type, data) => {
+        if (type.source !== service.contract.name) throw failure('internal', `${service.contract.name} emits an event of ${type.source}`)
+        const valid = validInput(type.data as z.ZodType<Record<string, unknown>>, data, true)
+        const key = String(valid[type.key])
+        made.published = true
+        unit.outbox.emit({
+          id: env.id(),
+          type: type.type,
+          key,
+          partition: partitionOf(key),
+          data: JSON.stringify(valid),
+          at: env.now(),
+          correlationId: cause.trace.correlationId,
+        })
+      },
+      schedule: (name, job) => {
+        if (!service.jobs.some((declared) => declared.name === name)) throw failure('internal', `${service.contract.name} has no job ${name}`)
+        made.scheduled = true
+        unit.schedule.set({ name, key: job.key, dueAt: job.at, data: JSON.stringify(job.data ?? null) })
+      },
+      unschedule: (name, key) => unit.schedule.drop(name, key),
+    }) as Step<RepositoryTypes>
+
+  const context: Context<Uses, RepositoryTypes, PortTypes> = {
+    env,
+    log,
+    caller: cause.caller,
+    correlationId: cause.trace.correlationId,
+    signal: cause.signal,
+    get uses() {
+      clients ??= Object.fromEntries(
+        Object.entries(service.uses).map(([name, contract]) => [
+          name,
+          clientOf(contract, runtime.linkTo(contract), {
+            env,
+            caller: { kind: 'service', name: service.contract.name },
+            deadline: cause.deadline,
+            signal: cause.signal,
+            trace: cause.trace,
+            mayCall: () => {
+              if (state === 'inside') throw failure('call-in-step', `${service.contract.name} called ${contract.name} inside a step`)
+            },
+          }),
+        ]),
+      )
+      return clients as Context<Uses, RepositoryTypes, PortTypes>['uses']
+    },
+    ports: runtime.ports as Context<Uses, RepositoryTypes, PortTypes>['ports'],
+    secret: runtime.secret,
+    read: (work) => store.read(work as Parameters<Store['read']>[0]) as ReturnType<typeof work>,
+    step: async (work) => {
+      if (state !== 'before') throw failure('second-step', `${service.contract.name}: a handler ran a second step`)
+      const made = { published: false, scheduled: false }
+      const commit = () =>
+        store.commit(async (unit) => {
+          made.published = made.scheduled = false
+          state = 'inside'
+          try {
+            const value = await work(stepOn(unit, made))
+            cause.settle(unit, value)
+            return value
+          } finally {
+            state = 'after'
+          }
+        }, cause.refusable)
+      const value = await (cause.settlement === undefined ? commit() : cause.settlement.around(commit))
+      committed = true
+      if (made.published) runtime.published()
+      if (made.scheduled) runtime.scheduled()
+      return value
+    },
+  }
+  return { context, stepped: () => committed }
+}

@@ -1,0 +1,53 @@
+import { rfc3339, type Env } from '../base/env.ts'
+import { ServalError } from '../base/failure.ts'
+
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/** Facts beside a message: ids and numbers; never a password, a token or an address. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>
+
+/** Structured logs: one JSON object a line, with the correlation id of what is being handled. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields, error?: unknown): void
+  error(message: string, fields?: LogFields, error?: unknown): void
+  /** The same log with more fields on each line. */
+  with(fields: LogFields): Logger
+}
+
+export interface LogOptions {
+  readonly env: Env
+  /** Default: info. */
+  readonly level?: LogLevel
+  /** Takes one finished line, without a line break. */
+  readonly write: (line: string) => void
+}
+
+const describe = (error: unknown, depth = 0): Record<string, unknown> => {
+  if (!(error instanceof Error)) return { message: String(error) }
+  return {
+    ...(error instanceof ServalError ? { code: error.code, ran: error.ran } : { name: error.name }),
+    message: error.message,
+    ...(error.cause === undefined || depth > 3 ? {} : { cause: describe(error.cause, depth + 1) }),
+    ...(error instanceof ServalError && error.code !== 'internal' ? {} : { stack: error.stack }),
+  }
+}
+
+export const logger = (options: LogOptions, fields: LogFields = {}): Logger => {
+  const from = logLevels.indexOf(options.level ?? 'info')
+  const line = (level: LogLevel) => (message: string, more?: LogFields, error?: unknown) => {
+    if (logLevels.indexOf(level) < from) return
+    const at = rfc3339(options.env.now())
+    const entry = { at, level, message, ...fields, ...more }
+    options.write(JSON.stringify(error === undefined ? entry : { ...entry, error: describe(error) }))
+  }
+  return {
+    debug: line('debug'),
+    info: line('info'),
+    warn: line('warn'),
+    error: line('error'),
+    with: (more) => logger(options, { ...fields, ...more }),
+  }
+}

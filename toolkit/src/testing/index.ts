@@ -1,0 +1,5 @@
+export { eventually } from './eventually.ts'
+export { manualEnv } from './manual-env.ts'
+export type { ManualEnv } from './manual-env.ts'
+export { startTestServices } from './services.ts'
+export type { TestServices, TestServicesOptions } from './services.ts'

@@ -1,0 +1,48 @@
+import { systemEnv, type Env } from '../base/env.ts'
+import { pglite } from '../engines/pglite/index.ts'
+import { sqlStores, type SqlServer } from '../engines/sql/index.ts'
+import { startServices, type RunningServices } from '../host/services.ts'
+import type { Service } from '../service/index.ts'
+import { logger } from '../telemetry/log.ts'
+
+export interface TestServicesOptions {
+  readonly services: readonly Service[]
+  readonly ports?: Readonly<Record<string, unknown>>
+  readonly env?: Env
+  /** Default: an embedded PostgreSQL in memory, of its own. */
+  readonly server?: SqlServer
+}
+
+export interface TestServices extends RunningServices {
+  /** Every line that was logged. */
+  readonly lines: readonly string[]
+  readonly env: Env
+  /** Stops the services; with `keepServer` the database stays, for another start. */
+  end(options?: { readonly keepServer?: boolean }): Promise<void>
+}
+
+/** Services at work in a test: in process, on a real store, without a socket. */
+export const startTestServices = async (options: TestServicesOptions): Promise<TestServices> => {
+  const env = options.env ?? systemEnv()
+  const server = options.server ?? pglite({})
+  const lines: string[] = []
+  const running = await startServices({
+    services: options.services,
+    stores: sqlStores(server),
+    env,
+    log: logger({ env, level: 'debug', write: (line) => lines.push(line) }),
+    ports: options.ports ?? {},
+    secret: (service, purpose) => secretOf(`test/${service}/${purpose}`),
+  })
+  return {
+    ...running,
+    lines,
+    env,
+    end: async (ending) => {
+      await running.stop()
+      if (ending?.keepServer !== true) await server.close()
+    },
+  }
+}
+
+const secretOf = async (text: string) => new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
