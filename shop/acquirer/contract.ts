@@ -7,8 +7,14 @@ import { Money } from '../money.ts'
  * development; a real one takes its place behind the same contract.
  */
 
-export const ChargeDeclined = problem('charge-declined', { kind: 'unprocessable', title: 'The card was declined' })
-export const ChargeVoided = problem('charge-voided', { kind: 'conflict', title: 'This charge was voided before' })
+export const ChargeDeclined = problem('charge-declined', {
+  kind: 'unprocessable',
+  title: 'The card was declined',
+})
+export const ChargeVoided = problem('charge-voided', {
+  kind: 'conflict',
+  title: 'This charge was voided before',
+})
 export const AcquirerDown = problem('acquirer-down', {
   kind: 'unavailable',
   title: 'The acquirer could not process the charge now',
@@ -22,7 +28,11 @@ export const acquirer = contract('acquirer', {
       access: 'internal',
       repeat: 'natural',
       deadline: '10s',
-      input: z.object({ reference: z.string().min(1).max(64), amount: Money, token: z.string().min(1).max(200) }),
+      input: z.object({
+        reference: z.string().min(1).max(64),
+        amount: Money,
+        token: z.string().min(1).max(200),
+      }),
       output: z.object({ chargeId: z.string() }),
       problems: [ChargeDeclined, ChargeVoided, AcquirerDown],
     }),

@@ -5,7 +5,10 @@ import { Money } from '../money.ts'
 /** 1–64 printable ASCII characters, blanks only inside; case-sensitive. */
 export const Sku = z
   .string()
-  .regex(/^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/, 'A SKU is 1 to 64 printable ASCII characters, with blanks only inside')
+  .regex(
+    /^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/,
+    'A SKU is 1 to 64 printable ASCII characters, with blanks only inside',
+  )
 
 export const Product = z.object({
   sku: Sku,
@@ -17,13 +20,18 @@ export const Product = z.object({
 })
 export type Product = z.output<typeof Product>
 
-/** Lines of an order or a quote: 1–1,200 lines, 1–100,000 units each; the same SKU twice is summed. */
+/** Of an order or a quote: 1–1,200 lines, 1–100,000 units each; the same SKU twice is summed. */
 export const Lines = z
   .array(z.object({ sku: Sku, quantity: z.int().min(1).max(100_000) }))
   .min(1)
   .max(1_200)
 
-export const QuotedLine = z.object({ sku: Sku, quantity: z.int().min(1), price: Money, total: Money })
+export const QuotedLine = z.object({
+  sku: Sku,
+  quantity: z.int().min(1),
+  price: Money,
+  total: Money,
+})
 export const Quote = z.object({ lines: z.array(QuotedLine), total: Money })
 export type Quote = z.output<typeof Quote>
 
@@ -103,6 +111,10 @@ export const catalog = contract('catalog', {
     }),
   },
   events: {
-    added: event('product.added', { version: 1, key: 'sku', data: z.object({ sku: Sku, price: Money }) }),
+    added: event('product.added', {
+      version: 1,
+      key: 'sku',
+      data: z.object({ sku: Sku, price: Money }),
+    }),
   },
 })

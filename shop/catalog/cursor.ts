@@ -4,7 +4,7 @@ import { Sku } from './contract.ts'
 
 const Cursor = z.strictObject({ after: Sku })
 
-/** Where a list goes on: after this SKU. Opaque to clients. SKUs are ASCII, which is all that btoa takes. */
+/** A list goes on after this SKU. Opaque to clients. SKUs are ASCII: all that btoa takes. */
 export const cursorAfter = (sku: string): string =>
   btoa(JSON.stringify({ after: sku }))
     .replaceAll('+', '-')

@@ -19,8 +19,8 @@ const amount = (exact: bigint): number => {
 }
 
 /**
- * What the lines, one a SKU, cost. Throws UnknownSku, MixedCurrencies or TotalTooLarge, in this order. Sums are made with
- * BigInt: a price may be 2^53−1 itself.
+ * What the lines, one a SKU, cost. Throws UnknownSku, MixedCurrencies or TotalTooLarge, in this
+ * order. Sums are made with BigInt: a price may be 2^53−1 itself.
  */
 export const quoteOf = (lines: readonly Line[], prices: ReadonlyMap<string, Money>): Quote => {
   const unknown: string[] = []

@@ -73,7 +73,7 @@ export const inventoryConcurrencySuite = (
       expect(await level('LAST')).toBe(0)
     }, 30_000)
 
-    test('one order reserved by many callers at once is reserved once, with one answer', async () => {
+    test('one order reserved by many at once is reserved once, with one answer', async () => {
       await inventoryOf(0).provide({ counts: [{ sku: 'ONCE', onHand: 100 }] })
       const lines = [{ sku: 'ONCE', quantity: 3 }]
       const answers = await Promise.all(
@@ -83,7 +83,7 @@ export const inventoryConcurrencySuite = (
       expect(await level('ONCE')).toBe(97)
     }, 30_000)
 
-    test('whichever comes first of reserve, commit and release of an order, the units come back', async () => {
+    test('whichever of reserve, commit and release comes first, the units come back', async () => {
       await inventoryOf(0).provide({ counts: [{ sku: 'BACK', onHand: 1_000 }] })
       const lines = [{ sku: 'BACK', quantity: 5 }]
       const found = await outcomes(
@@ -95,7 +95,9 @@ export const inventoryConcurrencySuite = (
             () => inventoryOf(n).commit({ orderId }),
           ]
           // Another order of the three calls for each.
-          return numbers(3).map((at) => calls[(at * (1 + (n % 2)) + n) % 3]?.() ?? Promise.resolve())
+          return numbers(3).map(
+            (at) => calls[(at * (1 + (n % 2)) + n) % 3]?.() ?? Promise.resolve(),
+          )
         }),
       )
       expect(new Set(found)).toEqual(new Set(['ok', 'reservation-gone']))
@@ -125,7 +127,7 @@ export const inventoryConcurrencySuite = (
       const before = await audit()
       await inventoryOf(0).provide({ counts: skus.map((sku) => ({ sku, onHand: 10_000 })) })
       const linesOf = (n: number) =>
-        // 5 and 7 are coprime to 12: each order names 8 of the SKUs, from another start, in another order.
+        // 5 and 7 are coprime to 12: each names 8 SKUs, from another start, in another order.
         numbers(8).map((at) => ({ sku: `HOT-${(n * 7 + at * (n % 2 ? 5 : 7)) % 12}`, quantity: 1 }))
       const found = await outcomes(
         numbers(96).map(async (n) => {

@@ -20,7 +20,10 @@ export const OutOfStock = problem('out-of-stock', {
   title: 'There are not enough units of a product',
   data: z.object({ skus: z.array(z.string()) }),
 })
-/** The order was released before, or its reservation expired: it can neither be reserved nor committed any more. */
+/**
+ * The order was released before, or its reservation expired: it can neither be reserved nor
+ * committed any more.
+ */
 export const ReservationGone = problem('reservation-gone', {
   kind: 'conflict',
   title: 'The reservation was released',
@@ -64,7 +67,8 @@ export const inventory = contract('inventory', {
       problems: [ReservationGone],
     }),
     release: command({
-      summary: 'Gives the units of an order back, committed or not, and refuses a later reserve or commit',
+      summary:
+        'Gives the units of an order back, committed or not, and refuses a later reserve or commit',
       access: 'internal',
       repeat: 'natural',
       input: z.object({ orderId: OrderId }),
@@ -75,7 +79,9 @@ export const inventory = contract('inventory', {
       summary: 'Sets the counts of SKUs that have none',
       access: 'internal',
       repeat: 'natural',
-      input: z.object({ counts: z.array(z.object({ sku: Sku, onHand: z.int().min(0) })).max(1_000) }),
+      input: z.object({
+        counts: z.array(z.object({ sku: Sku, onHand: z.int().min(0) })).max(1_000),
+      }),
       output: z.object({ added: z.int() }),
     }),
     audit: query({

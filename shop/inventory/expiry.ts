@@ -10,7 +10,10 @@ type InventoryStep = Step<{
   reservations: typeof reservationRepository
 }>
 
-/** Gives back the units of reservations whose time is over. When there may be more of them, has a job go on at once. */
+/**
+ * Gives back the units of reservations whose time is over. When there may be more of them, has a
+ * job go on at once.
+ */
 export const expireSome = async (step: InventoryStep): Promise<void> => {
   const { stock, reservations, env } = step
   const expired = await reservations.lockExpired(env.now(), batch)

@@ -13,13 +13,19 @@ export interface Audit {
 
 export interface Stock {
   find(sku: string): Promise<StockLevel | undefined>
-  /** Locks the SKUs that exist until the step ends, in one order for everybody, so that no two steps wait for each other. */
+  /**
+   * Locks the SKUs that exist until the step ends, in one order for everybody, so that no two steps
+   * wait for each other.
+   */
   lock(skus: readonly string[]): Promise<readonly StockLevel[]>
   /** Promises units of locked SKUs. Lines: one a SKU. */
   reserve(lines: readonly Line[]): void
   /** Moves units; takes the locks itself. Lines: one a SKU. */
   move(lines: readonly Line[], move: StockMove): void
-  /** Sets the units on hand, adding the SKU when it is missing; the step runs again when `reserved` is not what is reserved. */
+  /**
+   * Sets the units on hand, adding the SKU when it is missing. The step runs again when `reserved`
+   * is not what is reserved.
+   */
   count(level: StockLevel): void
   /** Adds SKUs that are missing; answers how many. */
   provide(counts: readonly { readonly sku: string; readonly onHand: number }[]): Promise<number>

@@ -42,7 +42,9 @@ describe('lines', () => {
       { sku: 'a', quantity: most },
       { sku: 'a', quantity: 1 },
     ])
-    expect(() => mustCover([level], wanted)).toThrow(expect.objectContaining({ code: 'out-of-stock' }))
+    expect(() => mustCover([level], wanted)).toThrow(
+      expect.objectContaining({ code: 'out-of-stock' }),
+    )
   })
 })
 
@@ -80,7 +82,7 @@ describe('a reservation', () => {
     expect(mustStand({ ...held, status: 'committed' }, held.expiresAt + 1).status).toBe('committed')
   })
 
-  test('changes the stock once for each change of its status, and given back leaves it as it was', () => {
+  test('moves stock once for each change of its status, and given back leaves it as it was', () => {
     const step = fc.constantFrom('commit' as const, 'release' as const)
     fc.assert(
       fc.property(fc.array(step, { maxLength: 6 }), fc.integer({ min: 2, max: 9 }), (steps, on) => {

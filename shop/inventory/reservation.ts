@@ -12,7 +12,10 @@ export interface StockLevel {
   readonly reserved: number
 }
 
-/** An order's units: promised (`held`), gone (`committed`), or given back for good (`released`, also the tombstone of an order that never held any). */
+/**
+ * An order's units: promised (`held`), gone (`committed`), or given back for good (`released`, also
+ * the tombstone of an order that never held any).
+ */
 export interface Reservation {
   readonly orderId: string
   readonly status: 'held' | 'committed' | 'released'
@@ -37,7 +40,7 @@ const keptMs = 30 * 60_000
 
 export const available = ({ onHand, reserved }: StockLevel): number => onHand - reserved
 
-/** Lines of one SKU become one line. A sum beyond 2^53 is rounded, and still more than any stock. */
+/** Lines of one SKU become one. A sum beyond 2^53 is rounded, and still more than any stock. */
 export const summed = (lines: readonly Line[]): readonly Line[] => {
   const quantities = new Map<string, number>()
   for (const { sku, quantity } of lines) quantities.set(sku, (quantities.get(sku) ?? 0) + quantity)
@@ -51,14 +54,14 @@ export const holding = (orderId: string, lines: readonly Line[], now: number): R
   expiresAt: now + keptMs,
 })
 
-/** Throws OutOfStock unless all lines can be had. A SKU of which nothing is known is out of stock. */
+/** Throws OutOfStock unless all lines can be had. A SKU that is not known is out of stock. */
 export const mustCover = (levels: readonly StockLevel[], lines: readonly Line[]): void => {
   const units = new Map(levels.map((level) => [level.sku, available(level)]))
   const lacking = lines.filter(({ sku, quantity }) => (units.get(sku) ?? 0) < quantity)
   if (lacking.length > 0) throw OutOfStock({ skus: lacking.map(({ sku }) => sku) })
 }
 
-/** Throws ReservationGone when the units were given back, or are to be because their time is over. */
+/** Throws ReservationGone when the units were given back, or are to be as their time is over. */
 export const mustStand = (reservation: Reservation | undefined, now: number): Reservation => {
   const expired = reservation?.status === 'held' && reservation.expiresAt <= now
   if (reservation === undefined || reservation.status === 'released' || expired)
@@ -72,7 +75,7 @@ export const committing = (reservation: Reservation): Transition | undefined =>
     ? { status: 'committed', move: { onHand: -1, reserved: -1 } }
     : undefined
 
-/** Gives units back, those of a committed order to the shelf. Undefined when that was done before. */
+/** Gives units back, those of a committed order to the shelf. Undefined when done before. */
 export const releasing = ({ status }: Reservation): Transition | undefined => {
   switch (status) {
     case 'held':

@@ -140,7 +140,7 @@ describe('an order', () => {
   })
 })
 
-test('reservations that are not committed in time are given back, more of them than one step takes', async () => {
+test('reservations whose time is over are given back, more of them than a step takes', async () => {
   await provide({ E1: 1_000, E2: 1_000 })
   const kept = { orderId: 'e-kept', lines: [{ sku: 'E1', quantity: 1 }] }
   await orders.reserve(kept)

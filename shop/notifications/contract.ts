@@ -17,7 +17,10 @@ export const notifications = contract('notifications', {
       summary: 'What was sent to me, newest first',
       access: 'user',
       http: get('/api/v1/notifications'),
-      input: z.object({ limit: z.int().min(1).max(100).default(20), cursor: z.string().max(200).optional() }),
+      input: z.object({
+        limit: z.int().min(1).max(100).default(20),
+        cursor: z.string().max(200).optional(),
+      }),
       output: z.object({ items: z.array(Notification), next: z.string().optional() }),
     }),
     audit: query({
@@ -35,9 +38,21 @@ export const notifications = contract('notifications', {
       summary: 'The newest mails in the embedded mailbox',
       access: 'operator',
       http: get('/operator/v1/mails'),
-      input: z.object({ limit: z.int().min(1).max(100).default(20), to: z.string().max(254).optional() }),
+      input: z.object({
+        limit: z.int().min(1).max(100).default(20),
+        to: z.string().max(254).optional(),
+      }),
       output: z.object({
-        items: z.array(z.object({ messageId: z.string(), to: z.string(), subject: z.string(), text: z.string(), at: z.string(), repeats: z.int() })),
+        items: z.array(
+          z.object({
+            messageId: z.string(),
+            to: z.string(),
+            subject: z.string(),
+            text: z.string(),
+            at: z.string(),
+            repeats: z.int(),
+          }),
+        ),
       }),
     }),
   },

@@ -39,7 +39,9 @@ const reasonTexts: Readonly<Record<z.output<typeof Reason>, string>> = {
 }
 
 const paragraphs = (name: string, ...rest: readonly string[]): string =>
-  [`Hello ${name.replaceAll(/\s+/g, ' ').trim()},`, ...rest, 'Kind regards,\nThe shop'].join('\n\n') + '\n'
+  [`Hello ${name.replaceAll(/\s+/g, ' ').trim()},`, ...rest, 'Kind regards,\nThe shop'].join(
+    '\n\n',
+  ) + '\n'
 
 /** The mail's words, in plain British English. */
 export const render = (occasion: Occasion, name: string): Rendered => {

@@ -25,13 +25,13 @@ export const paymentsService = service(payments, {
     async capture({ orderId, amount, token }, { uses, read, step }) {
       const before = await read((r) => r.payments.find(orderId))
       if (before !== undefined) return captureAnswer(before)
-      const outcome = await uses.acquirer.charge({ reference: orderId, amount, token }).then(
-        ({ chargeId }): Captured => ({ status: 'captured', reference: chargeId, amount }),
-        refusal,
-      )
-      const payment = await step((s) =>
-        s.payments.record(orderId, outcome, rfc3339(s.env.now())),
-      )
+      const outcome = await uses.acquirer
+        .charge({ reference: orderId, amount, token })
+        .then(
+          ({ chargeId }): Captured => ({ status: 'captured', reference: chargeId, amount }),
+          refusal,
+        )
+      const payment = await step((s) => s.payments.record(orderId, outcome, rfc3339(s.env.now())))
       // A decline is thrown out here, so that the step which records it commits.
       return captureAnswer(payment)
     },

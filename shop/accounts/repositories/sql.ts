@@ -4,6 +4,7 @@ import type { Sessions, SigningKeys, UserRecord, Users } from '../repository.ts'
 import type { SigningKey } from '../signing-keys.ts'
 import type { Family } from '../tokens.ts'
 
+/** A record as its row is read: what may be undefined is null there. */
 type Row<T> = { readonly [K in keyof T]: Exclude<T[K], undefined> | NullOf<T[K]> }
 type NullOf<V> = undefined extends V ? null : never
 

@@ -24,7 +24,8 @@ const productOf = ({ amount, currency, ...row }: ProductRow): Product => ({
 })
 
 const columns = 'sku, name, description, amount, currency, category, attributes'
-// The search text is read in full for each product of a page's range: measured, this takes some milliseconds for thousands.
+// A search reads the products one by one, in order of their SKUs, until the page is full: among
+// 5,000 products a search that finds nothing took 3 to 6 ms on an embedded engine.
 const page = (category: string) =>
   `select ${columns} from product
    where sku > $1 and search like all ($2::text[]) ${category} order by sku limit $3`
@@ -75,11 +76,14 @@ create index product_category on product (category, sku);
       session.write(
         `insert into product (${columns}, search) values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8)
          on conflict do nothing`,
-        [sku, name, description, price.amount, price.currency, category, JSON.stringify(attributes), searchText(product)], // prettier-ignore
+        [
+          ...[sku, name, description, price.amount, price.currency, category],
+          ...[JSON.stringify(attributes), searchText(product)],
+        ],
         { rows: 1, otherwise: ProductExists({ sku }) },
       )
     },
-    // Many aggregates, which stand side by side: none of them was there, nothing is published, and a part would do no harm.
+    // Many aggregates, each by itself: nothing is published, and a part of them would do no harm.
     provide: async (products) => {
       const rows = products.map(({ price, ...product }) => ({
         ...product,
@@ -89,7 +93,8 @@ create index product_category on product (category, sku);
       const added = await session.query(
         `insert into product (${columns}, search)
          select ${columns}, search from jsonb_to_recordset($1::jsonb) as given (
-           sku text, name text, description text, amount bigint, currency text, category text, attributes jsonb, search text
+           sku text, name text, description text, amount bigint, currency text, category text,
+           attributes jsonb, search text
          ) order by sku on conflict do nothing returning 1 as added`,
         [JSON.stringify(rows)],
       )

@@ -5,18 +5,20 @@ import type { Line, Reservation, StockLevel, StockMove } from '../reservation.ts
 
 type Row<T> = T & Readonly<Record<string, unknown>>
 
-/** The rows are locked when it is checked: it fails only when somebody changed the tables by hand. */
+/** The rows are locked when it is checked: it fails only when somebody changed them by hand. */
 const mustMatch = (rows: number) => ({
   rows,
   otherwise: failure('internal', 'The stock does not match its reservations'),
 })
 
 const skusOf = (lines: readonly Line[]) => lines.map(({ sku }) => sku)
-const lockStock = `select sku, on_hand as "onHand", reserved from stock where sku = any ($1::text[]) order by sku for update`
+const lockStock = `select sku, on_hand as "onHand", reserved from stock
+  where sku = any ($1::text[]) order by sku for update`
 
 const moveLocked = (session: RepositorySession, lines: readonly Line[], move: StockMove): void =>
   session.write(
-    `update stock set on_hand = on_hand + $3::bigint * line.quantity, reserved = reserved + $4::bigint * line.quantity
+    `update stock set on_hand = on_hand + $3::bigint * line.quantity,
+       reserved = reserved + $4::bigint * line.quantity
      from unnest($1::text[], $2::bigint[]) as line (sku, quantity)
      where stock.sku = line.sku and reserved + $4::bigint * line.quantity
        between 0 and on_hand + $3::bigint * line.quantity`,
@@ -55,12 +57,13 @@ create table stock (
         `insert into stock (sku, on_hand) values ($1, $2) on conflict (sku)
          do update set on_hand = excluded.on_hand where stock.reserved = $3`,
         [sku, onHand, reserved],
-        // A row that is missing cannot be locked: since then it may have been added, and its units reserved.
+        // A row that is missing cannot be locked: it may have been added, and its units reserved.
         { rows: 1, otherwise: 'again' },
       ),
     provide: async (counts) => {
       const added = await session.query(
-        `insert into stock (sku, on_hand) select sku, on_hand from unnest($1::text[], $2::bigint[]) as given (sku, on_hand)
+        `insert into stock (sku, on_hand)
+         select sku, on_hand from unnest($1::text[], $2::bigint[]) as given (sku, on_hand)
          order by sku on conflict do nothing returning 1 as added`,
         [counts.map(({ sku }) => sku), counts.map(({ onHand }) => onHand)],
       )
@@ -70,10 +73,13 @@ create table stock (
       // One statement: both tables as they were at one moment.
       const [row] = await session.query<Record<string, number>>(
         `select * from (
-           select count(*) as skus, coalesce(sum(on_hand), 0)::bigint as on_hand, coalesce(sum(reserved), 0)::bigint as reserved,
-             count(*) filter (where on_hand < reserved or on_hand < 0 or reserved < 0) as negative from stock
+           select count(*) as skus, coalesce(sum(on_hand), 0)::bigint as on_hand,
+             coalesce(sum(reserved), 0)::bigint as reserved,
+             count(*) filter (where on_hand < reserved or on_hand < 0 or reserved < 0) as negative
+           from stock
          ) stock, (
-           select count(*) filter (where status = 'held') as held, count(*) filter (where status = 'committed') as committed,
+           select count(*) filter (where status = 'held') as held,
+             count(*) filter (where status = 'committed') as committed,
              count(*) filter (where status = 'released') as released from reservation
          ) reservation`,
       )
@@ -107,7 +113,8 @@ export const reservations = sqlRepository<Reservations>({
       id: 'inventory-002-reservations',
       sql: `
 create table reservation (
-  order_id text primary key, status text not null check (status in ('held', 'committed', 'released')),
+  order_id text primary key,
+  status text not null check (status in ('held', 'committed', 'released')),
   lines jsonb not null, expires_at timestamptz not null
 );
 create index reservation_held on reservation (expires_at) where status = 'held';
@@ -133,7 +140,8 @@ create index reservation_held on reservation (expires_at) where status = 'held';
       },
       lockExpired: (now, limit) =>
         session.query<Row<Reservation>>(
-          `select ${columns} from reservation where status = 'held' and expires_at <= $1::timestamptz
+          `select ${columns} from reservation
+           where status = 'held' and expires_at <= $1::timestamptz
            order by expires_at limit $2 for update skip locked`,
           [rfc3339(now), limit],
         ),

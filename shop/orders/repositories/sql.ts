@@ -24,7 +24,8 @@ const stateOf = (row: Row): OrderState => {
   const { status } = row
   if (status === 'reserved') return { status, reservedAt: row.reserved_at ?? row.placed_at }
   if (status === 'cancelling' && row.reason !== null) return { status, reason: row.reason }
-  if (status === 'cancelled' && row.reason !== null) return { status, reason: row.reason, refunded: row.refunded === true }
+  if (status === 'cancelled' && row.reason !== null)
+    return { status, reason: row.reason, refunded: row.refunded === true }
   if (status === 'placed' || status === 'paid' || status === 'confirmed') return { status }
   throw new Error(`order ${row.id} is ${status} without a reason`)
 }
@@ -78,8 +79,17 @@ create index orders_customer on orders (customer_id, id desc);
       session.write(
         `insert into orders (id, customer_id, status, reason, refunded, reserved_at, lines, amount, currency, placed_at, ship_to, sealed_token, version)
          values ($1, $2, $3, $4, $5, $6::timestamptz, $7::jsonb, $8, $9, $10::timestamptz, $11::jsonb, $12, 1)`,
-        [order.id, order.customerId, ...stateColumns(order.state), JSON.stringify(order.lines), order.total.amount, order.total.currency,
-          rfc3339(order.placedAt), order.shipTo === undefined ? null : JSON.stringify(order.shipTo), order.sealedToken ?? null],
+        [
+          order.id,
+          order.customerId,
+          ...stateColumns(order.state),
+          JSON.stringify(order.lines),
+          order.total.amount,
+          order.total.currency,
+          rfc3339(order.placedAt),
+          order.shipTo === undefined ? null : JSON.stringify(order.shipTo),
+          order.sealedToken ?? null,
+        ],
       )
     },
     load: async (id) => {

@@ -29,7 +29,9 @@ export const contract = <const Name extends string, Ops extends Operations, Evs 
     throw failure('misconfigured', `a contract's name is a lower-case word of at most 63 letters, digits and hyphens; it is ${JSON.stringify(name)}`)
   for (const [id, operation] of Object.entries(parts.operations)) {
     const method = operation.http?.method
-    if (method !== undefined && (operation.kind === 'command') === (method === 'GET'))
+    // POST also carries a query whose input does not fit into a URL.
+    const fits = operation.kind === 'command' ? method !== 'GET' : method === 'GET' || method === 'POST'
+    if (method !== undefined && !fits)
       throw failure('misconfigured', `${name}.${id} is a ${operation.kind}; ${method} does not fit it`)
     if (operation.access === 'internal' && method !== undefined)
       throw failure('misconfigured', `${name}.${id} is internal and has an http binding`)

@@ -1,5 +1,5 @@
 import type { Env } from '../base/env.ts'
-import { asFailure, isUnavailability } from '../base/failure.ts'
+import { asFailure, isUnavailability, ServalError } from '../base/failure.ts'
 import { loop, type Loop } from '../base/loop.ts'
 import type { Message } from '../contract/index.ts'
 import { Superseded, type CursorMove, type HeldMessage, type Position, type Store, type SubscriptionId } from '../store/store.ts'
@@ -55,10 +55,12 @@ const maxAside = 256
 const claimMs = 60_000
 const maxFailures = 5
 const backoff = (tries: number) => Math.min(2_000, 25 * 2 ** tries)
-const text = (error: unknown) => {
-  const { code, message } = asFailure(error)
-  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''
-  return `${code}: ${message}${cause}`.slice(0, 2_000)
+/** For the operator who looks at a held message: what was thrown, and why. */
+const text = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error).slice(0, 2_000)
+  const code = error instanceof ServalError ? `${error.code}: ` : ''
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : ''
+  return `${code}${error.message}${cause}`.slice(0, 2_000)
 }
 
 /** Starts to read from where the cursors are; the subscription must have been opened (`openSubscription`). */

@@ -420,8 +420,9 @@ describe('replies', () => {
       if (target === '/rejects') return Promise.reject(new Error('handler'))
       return Promise.resolve({ status: 200, headers: { 'x-a': 'b\r\nset-cookie: evil=1' } })
     })
-    for (const target of ['/throws', '/rejects', '/splits']) {
-      const wire = send(get(target))
+    const unread = post(['transfer-encoding: chunked'], '2\r\nab\r\n')
+    for (const bytes of [get('/throws'), get('/rejects'), get('/splits'), unread]) {
+      const wire = send(bytes)
       const reply = await wire.reply()
       expect([reply.line, reply.body]).toEqual([
         'HTTP/1.1 500 Internal Server Error',
@@ -577,36 +578,52 @@ describe('refusals', () => {
     }
   })
 
-  test('a client that sends all of a large body before it reads gets its 413', async () => {
+  test('a client that sends all of a large body before it reads gets its refusal', async () => {
     const { open } = await serve(echo, { maxBodyBytes: 1000 })
     const mega = 'a'.repeat(4_000_000)
     const chunk = `${mega.length.toString(16)}\r\n${mega}\r\n0\r\n\r\n`
-    for (const bytes of [
-      post([`content-length: ${mega.length}`], mega),
-      post(['transfer-encoding: chunked'], chunk),
-    ]) {
+    const cases: readonly (readonly [string, number])[] = [
+      [post([`content-length: ${mega.length}`], mega), 413],
+      [post(['transfer-encoding: chunked'], chunk), 413],
+      [post(['transfer-encoding: chunked'], `zz\r\n${mega}`), 400],
+      [`GARBAGE\r\n${mega}`, 400],
+    ]
+    for (const [bytes, status] of cases) {
       const wire = open()
       wire.socket.pause()
       await new Promise((resolve) => wire.socket.write(bytes, 'latin1', resolve))
       wire.socket.resume()
-      expect((await wire.reply()).status).toBe(413)
+      expect((await wire.reply()).status).toBe(status)
     }
   })
 
   test('the refusal of a second request waits for the first reply', async () => {
-    const asked = signal()
     const go = signal()
-    const { send } = await serve(async () => {
-      asked.fire()
-      await go.fired
-      return text('first')
+    const { send } = await serve(async (request) => {
+      if (request.target === '/first') await go.fired
+      return text(request.target)
     })
-    const wire = send(get('/') + 'GARBAGE\r\n\r\n')
-    await asked.fired
+    const wire = send(get('/first') + 'GARBAGE\r\n\r\n')
+    // Once another connection is served, what came before is read.
+    await send(get('/other')).reply()
     go.fire()
-    expect((await wire.reply()).body).toBe('first')
+    expect((await wire.reply()).body).toBe('/first')
     expect((await wire.reply()).body).toBe('{"status":400}')
     expect(await wire.closed).toBe('')
+  })
+
+  test('what comes behind a refused request is not run', async () => {
+    const seen: string[] = []
+    const { send } = await serve((request) => {
+      seen.push(request.target)
+      return Promise.resolve(text('ok'))
+    })
+    const wire = send(get(`/${'a'.repeat(9000)}`) + get('/behind'))
+    expect((await wire.reply()).status).toBe(414)
+    wire.send(get('/later'))
+    expect(await wire.closed).toBe('')
+    await send(get('/other')).reply()
+    expect(seen).toEqual(['/other'])
   })
 
   test('a handler sees why it cannot have the body, and may answer for itself', async () => {

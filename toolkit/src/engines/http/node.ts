@@ -64,7 +64,7 @@ export const listenHttp: ListenHttp = async (options) => {
       if (!response.writableFinished && !connection.lingering) request.leave()
       connection.end()
     })
-    void answer(request, response, head)
+    void answer(connection, request, response, head)
   }
 
   const answer = async (
@@ -114,9 +114,9 @@ export const listenHttp: ListenHttp = async (options) => {
   )
   server.on('clientError', (error: ClientError, socket) => {
     const connection = connections.get(socket as Socket)
-    if (connection === undefined || !socket.writable) return void socket.destroy()
     // The parser complains again about each packet after the one that broke it.
-    if (connection.closing) return
+    if (connection?.closing === true) return
+    if (connection === undefined || !socket.writable) return void socket.destroy()
     const status = statusOf(error, limits)
     const { latest } = connection
     if (latest?.receiving !== true) return connection.refuse(status, false)

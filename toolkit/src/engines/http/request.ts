@@ -114,10 +114,9 @@ export class IncomingRequest implements HttpRequest {
     this.#message.on('end', () => {
       if (this.#failed !== undefined) return
       // node:http discards what arrives after the reply, so that a late reader would get a part.
-      if (Number(this.#fields.get('content-length') ?? this.#size) !== this.#size)
-        this.failBody(400)
-      else this.#whole = true
-      if (this.#whole) this.#settle?.resolve(this.#joined())
+      if (this.#size < Number(this.#fields.get('content-length') ?? 0)) return this.failBody(400)
+      this.#whole = true
+      this.#settle?.resolve(this.#joined())
     })
     // The message fails when the connection does.
     this.#message.on('error', () => this.failBody(400))

@@ -24,7 +24,10 @@ export interface MailboxItem extends MailboxMail {
 /** The reading side. */
 export interface Mailbox {
   /** At most `limit` mails, newest first; `to` only one recipient's. */
-  newest(options: { readonly limit: number; readonly to?: string | undefined }): readonly MailboxItem[]
+  newest(options: {
+    readonly limit: number
+    readonly to?: string | undefined
+  }): readonly MailboxItem[]
   /** Mails held, and repeats that were dropped. */
   count(): { readonly mails: number; readonly repeats: number }
 }

@@ -1,4 +1,12 @@
-import { appendFileSync, closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { failure } from '../../base/failure.ts'
 
@@ -37,7 +45,7 @@ const eachLine = (file: number, take: (line: string, place: Place) => void): num
   const block = Buffer.alloc(64 * 1024)
   let rest: Buffer = Buffer.alloc(0)
   let at = 0
-  for (let from = 0; ; ) {
+  for (let from = 0; ;) {
     const count = readSync(file, block, 0, block.length, from)
     if (count === 0) return at
     from += count

@@ -1,13 +1,19 @@
-import { SqlError, type SqlDatabase, type SqlRow } from '../sql/database.ts'
+import { SqlError, type SqlDatabase } from '../sql/database.ts'
 import { runReads, runTransaction, type Channel } from '../sql/transaction.ts'
 import type { Place, Session } from './session.ts'
 import type { Turn } from './turn.ts'
+import type { Upkeep } from './upkeep.ts'
 
 // The session is read only by default: reads need no transaction of their own to be safe.
 const begin = 'begin read write'
 
 /** One service's share of the session. */
-export const embeddedDatabase = (session: Session, turn: Turn, at: Place): SqlDatabase => {
+export const embeddedDatabase = (
+  session: Session,
+  turn: Turn,
+  at: Place,
+  upkeep: Upkeep,
+): SqlDatabase => {
   const takeTurn = async (): Promise<void> => {
     await turn.take()
     try {
@@ -35,6 +41,7 @@ export const embeddedDatabase = (session: Session, turn: Turn, at: Place): SqlDa
                 sqlState: '25P02',
                 outcome: 'rolled-back',
               })
+            upkeep.worked()
           }
           return Promise.resolve(rows)
         } catch (error) {
@@ -81,5 +88,3 @@ export const embeddedDatabase = (session: Session, turn: Turn, at: Place): SqlDa
       }),
   }
 }
-
-export type { SqlRow }

@@ -1,10 +1,11 @@
-import { PGlite } from '@electric-sql/pglite'
 import { failure } from '../../base/failure.ts'
-import type { Env } from '../../base/env.ts'
+import { systemEnv, type Env } from '../../base/env.ts'
 import type { SqlDatabase, SqlServer } from '../sql/database.ts'
 import { embeddedDatabase } from './database.ts'
 import { place, Session } from './session.ts'
-import { turn as makeTurn } from './turn.ts'
+import { startDatabase, type Started } from './start.ts'
+import { turns } from './turn.ts'
+import { keepUp, type Upkeep } from './upkeep.ts'
 
 export interface PgliteOptions {
   /** Where the data is kept; in memory, for as long as this process lives, when it is left out. */
@@ -12,25 +13,31 @@ export interface PgliteOptions {
   readonly env?: Env
 }
 
+interface Running extends Started {
+  readonly session: Session
+  readonly upkeep: Upkeep
+}
+
+const refusedNames = ['public', 'information_schema']
+
 /** PostgreSQL in this process: a schema and a role for each service, all on one session. */
-export const pglite = ({ folder }: PgliteOptions = {}): SqlServer => {
+export const pglite = ({ folder, env = systemEnv() }: PgliteOptions = {}): SqlServer => {
   const name = folder === undefined ? 'pglite in memory' : `pglite ${folder}`
-  const turn = makeTurn()
+  const turn = turns(env)
   const admin = place(undefined, 'pg_catalog')
   const opened = new Map<string, Promise<SqlDatabase>>()
-  let started: Promise<{ pg: PGlite; session: Session }> | undefined
+  let started: Promise<Running> | undefined
 
   const start = async () => {
-    const pg = await PGlite.create(folder ?? 'memory://')
-    const session = new Session(pg)
-    session.simple('set default_transaction_read_only = on')
-    return { pg, session }
+    const database = await startDatabase(folder)
+    const session = new Session(database.pg)
+    return { ...database, session, upkeep: keepUp(session, turn, admin, env) }
   }
 
   const open = async (service: string): Promise<SqlDatabase> => {
-    if (!/^[a-z][a-z0-9_-]{0,30}$/.test(service))
+    if (!/^(?!pg_)[a-z][a-z0-9_-]{0,30}$/.test(service) || refusedNames.includes(service))
       throw failure('misconfigured', `a service's name must match [a-z][a-z0-9_-]{0,30}, not '${service}'`)
-    const { session } = await (started ??= start())
+    const { session, upkeep } = await (started ??= start())
     const own = place(`service_${service}`, service)
     await turn.take()
     try {
@@ -44,7 +51,7 @@ export const pglite = ({ folder }: PgliteOptions = {}): SqlServer => {
     } finally {
       turn.give()
     }
-    return embeddedDatabase(session, turn, own)
+    return embeddedDatabase(session, turn, own, upkeep)
   }
 
   return {
@@ -57,10 +64,12 @@ export const pglite = ({ folder }: PgliteOptions = {}): SqlServer => {
       return known
     },
     close: async () => {
-      if (!started) return
-      const { pg } = await started
-      await turn.take()
+      const { pg, lock, upkeep } = (await started?.catch(() => undefined)) ?? {}
+      if (!pg || pg.closed) return
+      upkeep?.stop()
+      await turn.end()
       await pg.close()
+      lock?.release()
     },
   }
 }

@@ -103,10 +103,10 @@ export class Session {
     return rows
   }
 
-  /** After a migration, what was prepared may no longer fit. */
+  /** After a migration, what the service had prepared may no longer fit. */
   forgetPrepared(): void {
+    for (const { name } of this.#at?.prepared.values() ?? []) this.#out.forget(name)
     this.#at?.prepared.clear()
-    this.simple('deallocate all')
   }
 
   #prepare(text: string): Prepared {

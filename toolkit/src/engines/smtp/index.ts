@@ -47,7 +47,10 @@ const checked = (given: string): string => {
   const url = URL.parse(given)
   if (url === null || !/^smtps?:$/.test(url.protocol) || url.hostname === '')
     // The value is not repeated: it may hold a password.
-    throw failure('misconfigured', 'smtp.url must be like smtp://user:password@host:587 or smtps://…')
+    throw failure(
+      'misconfigured',
+      'smtp.url must be like smtp://user:password@host:587 or smtps://…',
+    )
   return given
 }
 

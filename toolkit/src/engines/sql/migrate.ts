@@ -9,7 +9,10 @@ const quote = (text: string) => `'${text.replaceAll("'", "''")}'`
  * that start together wait for one another.
  */
 export const migrate = async (database: SqlDatabase, service: string, migrations: readonly Migration[]): Promise<void> => {
-  await database.script('create table if not exists serval_migration (id text primary key, at timestamptz not null default now())')
+  // `if not exists` is no lock: two hosts that both find no table both make it, and one of them fails.
+  await database.script(
+    'select pg_advisory_xact_lock(7368647513); create table if not exists serval_migration (id text primary key, at timestamptz not null default now())',
+  )
   const seen = new Set(await database.read(async (session) => (await session.query<{ id: string }>('select id from serval_migration')).map((row) => row.id)))
   for (const migration of migrations) {
     if (seen.has(migration.id)) continue
