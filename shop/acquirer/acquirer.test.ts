@@ -85,9 +85,9 @@ test('tok_slow answers after three seconds', async () => {
 test('tok_hang never answers: the deadline ends it, and nothing is charged', async () => {
   const before = await audit()
   const charge = client.charge({ reference: 'hang', amount, token: 'tok_hang' })
-  const refused = expect(charge).rejects.toMatchObject({ code: 'deadline-exceeded' })
+  const outcome = charge.catch((error: unknown) => error)
   await time.advance(10_000)
-  await refused
+  expect(await outcome).toMatchObject({ code: 'deadline-exceeded' })
   expect(await audit()).toEqual(before)
 })
 
@@ -116,11 +116,11 @@ test('a void before the charge leaves a tombstone', async () => {
 test('a void while a slow charge waits refuses that charge', async () => {
   const before = slow
   const charge = client.charge({ reference: 'race', amount, token: 'tok_slow' })
-  const refused = expect(charge).rejects.toMatchObject({ code: 'charge-voided' })
+  const outcome = charge.catch((error: unknown) => error)
   await eventually(() => slow > before, 'the wait')
   expect(await client.voidCharge({ reference: 'race' })).toEqual({ refunded: false })
   await time.advance(3_000)
-  await refused
+  expect(await outcome).toMatchObject({ code: 'charge-voided' })
 })
 
 test('charges and voids of one reference at once move money once each way, or not at all', async () => {

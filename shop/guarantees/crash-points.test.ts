@@ -100,7 +100,7 @@ describe.each([
       expect(final.status, where).toBe(ending)
       expect(after.orders, where).toBe(before.orders + 1)
       expect(after.captured, where).toBe(after.confirmedAmount)
-      expect(after.charged, where).toBe(after.confirmedAmount)
+      expect(after.charged, where).toBe(after.captured + after.refunded)
       expect(after.doubled, where).toBe(0)
       expect(after.reserved, where).toBe(0)
       expect(after.reservations.held, where).toBe(0)

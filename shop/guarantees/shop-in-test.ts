@@ -86,6 +86,7 @@ export const sums = async (running: TestServices) => {
     cancelled: count('cancelled'),
     confirmedAmount: ordersOf('confirmed').reduce((total, row) => total + money1(row.amounts), 0),
     captured: money1(money.captured.amounts),
+    refunded: money1(money.refunded.amounts),
     charged: money1(charged.charged),
     doubled: charged.doubled,
     reserved: stock.reserved,

@@ -189,8 +189,8 @@ test('pages of a list are newest first, and none is missing or twice', async () 
   const ids = Array.from({ length: 23 }, (_, n) => `page-${n}`)
   await Promise.all(ids.map((id) => publish(id, { customerId: ada.id })))
   const all = await notified(ada.id, 23)
-  const order = all.map((item) => [item.sentAt, item.id])
-  expect(order).toEqual([...order].sort().reverse())
+  const order = all.map((item) => `${item.sentAt} ${item.id}`)
+  expect(order).toEqual(order.toSorted((a, b) => (a < b ? 1 : -1)))
   const pages: string[][] = []
   for (let cursor: string | undefined; ;) {
     const page = await listOf(ada.id, { limit: 10, ...(cursor === undefined ? {} : { cursor }) })

@@ -241,6 +241,17 @@ describe('two captures of one order, in each of their twenty orders', () => {
       })
 })
 
+test('a charge beside a recorded decline, not recorded itself, is given back with its amount', async () => {
+  const before = await audit()
+  const [one, two] = [captureStages('beside', 'declines/b'), captureStages('beside', 'approves/b')]
+  for (const stage of [one.read, two.read, one.charge, two.charge, one.record]) await stage()
+  expect(await client.refund({ orderId: 'beside' })).toEqual({ refunded: true })
+  expect(await two.record()).toEqual(refused)
+  expect(account('beside')).toMatchObject({ charged: 1, refunded: 1 })
+  const after = await audit()
+  expect(sum(after.refunded.amounts) - sum(before.refunded.amounts)).toBe(amount.amount)
+})
+
 test('a capture charges once, and its repeat answers the same without asking again', async () => {
   const captured = await client.capture({ orderId: 'once', amount, token: 'approves/once' })
   expect(await client.capture({ orderId: 'once', amount, token: 'is-lost/once' })).toEqual(captured)

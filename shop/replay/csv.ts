@@ -32,7 +32,8 @@ export const columns = [
 
 type Column = (typeof columns)[number]
 
-const shown = (value: string) => JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+const shown = (value: string) =>
+  JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
 
 const complaintAt = (file: string, line: number, words: string) =>
   new Complaint(`${file}, line ${line}${words}`, 2)

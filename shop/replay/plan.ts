@@ -47,7 +47,7 @@ export const median = (values: readonly number[]): number => {
 }
 
 /** The commonest; of equally common ones, the first. */
-const commonest = (counts: ReadonlyMap<string, number>): string | undefined => {
+const commonest = (counts: ReadonlyMap<string, number> = new Map()): string | undefined => {
   let best: string | undefined
   let most = 0
   for (const [text, count] of counts) if (count > most) [best, most] = [text, count]
@@ -134,7 +134,7 @@ export const planner = () => {
       orders,
       products: [...quantities].map(([sku, quantity]) => ({
         sku,
-        name: (commonest(skus.get(sku)?.descriptions ?? new Map()) ?? sku).slice(0, 200),
+        name: (commonest(skus.get(sku)?.descriptions) ?? sku).slice(0, 200),
         priceMinor: prices.get(sku) ?? 0,
         quantity,
       })),

@@ -23,8 +23,8 @@ export const quantilesOf = (values: readonly number[]): Quantiles | undefined =>
   }
 }
 
-/** At most about `count` of the items, evenly spread. */
+/** At most `count` of the items, evenly spread. */
 export const sampleOf = <T>(items: readonly T[], count: number): T[] => {
-  const step = Math.max(1, Math.floor(items.length / count))
+  const step = Math.max(1, Math.ceil(items.length / count))
   return items.filter((_, at) => at % step === 0)
 }

@@ -65,6 +65,18 @@ const pooledBytes = (fill: (block: Uint8Array<ArrayBuffer>) => void) => {
   }
 }
 
+/** The platform's timers take 31 bits, and fire at once beyond them. */
+const longestTimerMs = 2 ** 31 - 1
+
+const after = (ms: number, run: () => void): (() => void) => {
+  let timer: ReturnType<typeof setTimeout>
+  const wait = (left: number) => {
+    timer = left > longestTimerMs ? setTimeout(() => wait(left - longestTimerMs), longestTimerMs) : setTimeout(run, left)
+  }
+  wait(ms)
+  return () => clearTimeout(timer)
+}
+
 /** The real clock and the platform's randomness. */
 export const systemEnv = (): Env => {
   const bytes = pooledBytes((block) => void crypto.getRandomValues(block))
@@ -77,19 +89,16 @@ export const systemEnv = (): Env => {
       new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason as Error)
         const abort = () => {
-          clearTimeout(timer)
+          forget()
           reject(signal!.reason as Error)
         }
-        const timer = setTimeout(() => {
+        const forget = after(ms, () => {
           signal?.removeEventListener('abort', abort)
           resolve()
-        }, ms)
+        })
         signal?.addEventListener('abort', abort, { once: true })
       }),
-    after: (ms, run) => {
-      const timer = setTimeout(run, ms)
-      return () => clearTimeout(timer)
-    },
+    after,
   }
 }
 

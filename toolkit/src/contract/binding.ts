@@ -43,4 +43,7 @@ export const pathParameters = (path: string): string[] =>
 
 /** Puts a value's fields into the `:field` segments of a path, percent-encoded. */
 export const fillPath = (path: string, value: Readonly<Record<string, unknown>>): string =>
-  path.replaceAll(/:([A-Za-z]\w*)/g, (_, name: string) => encodeURIComponent(String(value[name])))
+  path
+    .split('/')
+    .map((segment) => (segment.startsWith(':') ? encodeURIComponent(String(value[segment.slice(1)])) : segment))
+    .join('/')

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { FailureKind } from '../base/failure.ts'
 import { pathParameters } from './binding.ts'
 import type { Contract } from './contract.ts'
@@ -46,7 +47,7 @@ const pick = (schema: JsonSchema, keep: (field: string) => boolean): JsonSchema 
 const responsesOf = (operation: Operation, status: Readonly<Record<FailureKind, number>>) => {
   const success = operation.http?.status ?? 200
   const type = operation.kind === 'feed' ? 'text/event-stream' : 'application/json'
-  const content = success === 204 ? {} : { content: { [type]: { schema: jsonSchema(operation.output, 'output') } } }
+  const content = success === 204 || operation.output instanceof z.ZodUndefined ? {} : { content: { [type]: { schema: jsonSchema(operation.output, 'output') } } }
   const declared = Map.groupBy(operation.problems, (problem) => status[problem.kind])
   const general: [number, string][] = [
     [400, 'The input is not valid'],
@@ -106,7 +107,7 @@ export const openApi = (options: OpenApiOptions): JsonSchema => {
   for (const contract of options.contracts)
     for (const [name, operation] of Object.entries(contract.operations)) {
       if (operation.http === undefined || !options.serves(operation)) continue
-      const path = operation.http.path.replaceAll(/:([A-Za-z]\w*)/g, '{$1}')
+      const path = operation.http.path.replaceAll(/\/:([^/]+)/g, '/{$1}')
       paths[path] = { ...paths[path], [operation.http.method.toLowerCase()]: operationObject(contract, name, operation, options) }
     }
   return {

@@ -1,4 +1,5 @@
 import { failure } from '../base/failure.ts'
+import { jsonPointer } from '../contract/validate.ts'
 import { HttpRefusal, type HttpRequest } from '../link/http.ts'
 import type { Route } from './router.ts'
 
@@ -62,14 +63,19 @@ const bodyOf = async (route: Route, request: HttpRequest): Promise<Readonly<Reco
   return body as Readonly<Record<string, unknown>>
 }
 
+/** Texts of a URL as the schema's numbers and truth values; what does not look like one stays a text, and is refused as such. */
+const typedValue = (route: Route, name: string, text: string): unknown => {
+  const type = route.typed.get(name)
+  if (type === 'number' && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text)) return Number(text)
+  if (type === 'boolean' && /^(true|false)$/.test(text)) return text === 'true'
+  return text
+}
+
 const queryOf = (route: Route, query: string): Record<string, unknown> => {
   const fields: Record<string, unknown> = {}
   for (const [name, text] of new URLSearchParams(query)) {
-    if (Object.hasOwn(fields, name)) throw invalid(`/${name}`, 'This field is given twice')
-    const type = route.typed.get(name)
-    const value = type === 'number' && /^-?\d+(\.\d+)?$/.test(text) ? Number(text)
-      : type === 'boolean' && /^(true|false)$/.test(text) ? text === 'true'
-      : text
+    if (Object.hasOwn(fields, name)) throw invalid(jsonPointer([name]), 'This field is given twice')
+    const value = typedValue(route, name, text)
     Object.defineProperty(fields, name, { value, enumerable: true, configurable: true, writable: true })
   }
   return fields
@@ -85,7 +91,8 @@ export const decodeInput = async (
   const { method } = route.http
   const inUrl = method === 'GET' || method === 'DELETE'
   const fields = inUrl ? queryOf(route, query) : await bodyOf(route, request)
-  if (!inUrl) for (const name of new URLSearchParams(query).keys()) throw invalid(`/${name}`, 'This operation takes no query parameters')
-  for (const name of Object.keys(parameters)) if (Object.hasOwn(fields, name)) throw invalid(`/${name}`, 'This field is part of the path')
-  return { ...fields, ...parameters }
+  if (!inUrl) for (const name of new URLSearchParams(query).keys()) throw invalid(jsonPointer([name]), 'This operation takes no query parameters')
+  for (const name of Object.keys(parameters)) if (Object.hasOwn(fields, name)) throw invalid(jsonPointer([name]), 'This field is part of the path')
+  const inPath = Object.entries(parameters).map(([name, text]) => [name, typedValue(route, name, text)])
+  return { ...fields, ...(Object.fromEntries(inPath) as Record<string, unknown>) }
 }

@@ -8,8 +8,8 @@ import type { Logger } from '../telemetry/log.ts'
 import { acceptableRequestId } from '../telemetry/trace.ts'
 import { decodeInput } from './decode.ts'
 import { checkAccept, encodeReply } from './encode.ts'
-import { failureReply, refusalReply } from './problems.ts'
-import { router, routesOf, type Route } from './router.ts'
+import { failureReply, isInside, refusalReply } from './problems.ts'
+import { router, routesOf, splitTarget, type Route } from './router.ts'
 
 /** One request on its way through the edge's stages, each of which may add what it found. */
 export interface Exchange {
@@ -48,15 +48,10 @@ export const edge = (options: EdgeOptions): ((request: HttpRequest) => Promise<H
   const stages: Stage[] = [answerFailures(options.log), ...(options.before ?? []), pages(options.pages ?? {}), findRoute(options), authenticate(options.identify)]
   const run = compose(stages, forward(options))
   return (request) => {
-    const [path = '', query = ''] = split(request.target)
+    const [path, query] = splitTarget(request.target)
     const correlationId = acceptableRequestId(request.header('x-request-id')) ?? options.env.id()
     return run({ request, path, query, correlationId })
   }
-}
-
-const split = (target: string): [string, string] => {
-  const at = target.indexOf('?')
-  return at < 0 ? [target, ''] : [target.slice(0, at), target.slice(at + 1)]
 }
 
 /** Turns whatever fails into a problem document, and gives every reply its request id. */
@@ -68,8 +63,16 @@ const answerFailures =
     const refuse = (error: unknown) => {
       if (error instanceof HttpRefusal) return refusalReply(error.status, { ...about, detail: error.message })
       const failed = asFailure(error)
-      if (failed.kind === 'internal') log.error('a request failed', { correlationId, method: request.method, path }, error)
-      return failureReply(failed, about)
+      const fields = { correlationId, method: request.method, path }
+      if (failed.kind === 'internal') log.error('a request failed', fields, error)
+      else if (isInside(failed)) log.info('a request was not answered', fields, error)
+      try {
+        return failureReply(failed, about)
+      } catch (unwritable) {
+        // A problem's data may hold what JSON does not.
+        log.error('a problem could not be written', { ...fields, code: failed.code }, unwritable)
+        return failureReply(failure('internal'), about)
+      }
     }
     let reply: HttpReply
     try {

@@ -1,17 +1,16 @@
 import { fillPath } from '../contract/index.ts'
 import type { Reply } from '../link/call.ts'
 import { HttpRefusal, type HttpReply, type HttpRequest } from '../link/http.ts'
-import type { Route } from './router.ts'
+import { splitTarget, type Route } from './router.ts'
 
 /** Whether a client that sent this Accept header takes the type (RFC 9110, 12.5.1). */
 export const accepts = (accept: string | undefined, type: string): boolean => {
   if (accept === undefined || accept.trim() === '') return true
   const family = `${type.split('/')[0]}/*`
-  return accept.split(',').some((range) => {
-    const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
-    const refused = parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter))
-    return !refused && (name === type || name === family || name === '*/*')
-  })
+  const ranges = accept.split(',').map((range) => range.split(';').map((part) => part.trim().toLowerCase()))
+  // The most specific range that names the type decides.
+  const said = [type, family, '*/*'].map((name) => ranges.filter(([first]) => first === name)).find((found) => found.length > 0)
+  return said?.some((parts) => !parts.some((part) => /^q=0(\.0*)?$/.test(part))) ?? false
 }
 
 const base64url = (bytes: Uint8Array): string =>
@@ -25,10 +24,12 @@ const matches = (header: string | undefined, etag: string): boolean =>
 
 /** The next page's link (RFC 8288), for a reply that has a `next` cursor. */
 const linkTo = (request: HttpRequest, next: string): string => {
-  const [path = '', query] = request.target.split('?')
+  const [path, query] = splitTarget(request.target)
   const parameters = new URLSearchParams(query)
   parameters.set('cursor', next)
-  return `<${path}?${parameters.toString()}>; rel="next"`
+  // What a client sent raw, and a link may not hold, goes back encoded.
+  const safe = path.replaceAll(/[^\x21-\x7e]|[<>"]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return `<${safe}?${parameters.toString()}>; rel="next"`
 }
 
 /** An operation's reply in HTTP. */
@@ -46,11 +47,11 @@ export const encodeReply = async (route: Route, request: HttpRequest, reply: Rep
   if (value === undefined || http.status === 204) return { status: http.status, headers }
   headers['content-type'] = 'application/json'
   const next = value['next']
-  if (typeof next === 'string') headers['link'] = linkTo(request, next)
+  if (typeof next === 'string' && http.method === 'GET') headers['link'] = linkTo(request, next)
   const body = JSON.stringify(value)
   if (http.etag) {
     headers['etag'] = await etagOf(new TextEncoder().encode(body))
-    if (matches(request.header('if-none-match'), headers['etag'])) {
+    if (http.method === 'GET' && matches(request.header('if-none-match'), headers['etag'])) {
       const { 'content-type': _, ...kept } = headers
       return { status: 304, headers: kept }
     }

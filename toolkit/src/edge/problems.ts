@@ -1,4 +1,4 @@
-import type { FailureKind, ServalError } from '../base/failure.ts'
+import { failures, type FailureKind, type ServalError } from '../base/failure.ts'
 import type { InputError } from '../contract/index.ts'
 import type { HttpReply } from '../link/http.ts'
 
@@ -67,21 +67,28 @@ const membersOf = (error: ServalError): Record<string, unknown> =>
 const headersOf = (error: ServalError): Record<string, string> => {
   if (error.kind === 'unauthenticated') return { 'www-authenticate': 'Bearer' }
   if (error.kind === 'limited' || error.kind === 'unavailable') {
-    const after = (error.data as { retryAfterSeconds?: number } | undefined)?.retryAfterSeconds
-    return { 'retry-after': String(after ?? 1) }
+    const after = Number((error.data as { retryAfterSeconds?: unknown } | null | undefined)?.retryAfterSeconds ?? 1)
+    return { 'retry-after': String(after >= 0 && after <= Number.MAX_SAFE_INTEGER ? Math.ceil(after) : 1) }
   }
   return {}
 }
 
-/** A failure as a reply. What is inside an unexpected one is told to the log, never to the client. */
+/**
+ * Whether a failure's words are about the system itself: unexpected ones, and the toolkit's own about services and stores that
+ * cannot be reached, which name them.
+ */
+export const isInside = ({ kind, code }: ServalError): boolean =>
+  kind === 'internal' || ((kind === 'unavailable' || kind === 'deadline') && Object.hasOwn(failures, code))
+
+/** A failure as a reply. What is inside the system is told to the log, never to the client. */
 export const failureReply = (error: ServalError, about: { readonly instance: string; readonly correlationId: string }): HttpReply =>
   problemReply({
     status: statusOf[error.kind],
     code: error.kind === 'internal' ? 'internal' : error.code,
-    title: error.kind === 'internal' ? 'Something unexpected went wrong' : error.title,
-    detail: error.kind === 'internal' ? undefined : error.message,
+    title: error.kind === 'internal' ? failures.internal.title : error.title,
+    detail: isInside(error) ? undefined : error.message,
     ...about,
-    members: error.kind === 'internal' ? {} : membersOf(error),
+    members: isInside(error) ? {} : membersOf(error),
     headers: headersOf(error),
   })
 

@@ -1,5 +1,13 @@
+import { failure } from '../base/failure.ts'
 import type { Contract, HttpBinding, Operation } from '../contract/index.ts'
-import { jsonSchema, propertiesOf } from '../contract/json-schema.ts'
+import { pathParameters } from '../contract/index.ts'
+import { jsonSchema, propertiesOf, type JsonSchema } from '../contract/json-schema.ts'
+
+/** Path and query of a request's target. */
+export const splitTarget = (target: string): [path: string, query: string] => {
+  const at = target.indexOf('?')
+  return at < 0 ? [target, ''] : [target.slice(0, at), target.slice(at + 1)]
+}
 
 /** One public operation, ready to be matched. */
 export interface Route {
@@ -18,8 +26,19 @@ export type Match =
   | { readonly allow: readonly string[] }
   | undefined
 
+/** What could never be called fails at start. */
+const checkBinding = (target: string, http: HttpBinding, properties: ReadonlyMap<string, JsonSchema>) => {
+  for (const parameter of pathParameters(http.path))
+    if (!properties.has(parameter)) throw failure('misconfigured', `${target}: the path's :${parameter} is not a field of the input`)
+  if (http.method !== 'GET' && http.method !== 'DELETE') return
+  for (const [field, { type }] of properties)
+    if (type === 'array' || type === 'object') throw failure('misconfigured', `${target}: the field ${field} is an ${type}; ${http.method} has no body to carry it`)
+}
+
 const routeOf = (contract: Contract, name: string, operation: Operation, http: HttpBinding): Route => {
-  const properties = Object.entries(propertiesOf(jsonSchema(operation.input, 'input')))
+  const schema = jsonSchema(operation.input, 'input')
+  const properties = Object.entries(propertiesOf(schema))
+  if (schema['type'] === 'object') checkBinding(`${contract.name}.${name}`, http, new Map(properties))
   const typed = new Map<string, 'number' | 'boolean'>()
   for (const [field, schema] of properties) {
     const type = schema['type']
@@ -67,6 +86,13 @@ const parametersOf = (route: Route, segments: readonly string[]): Record<string,
 export const router = (routes: readonly Route[]): ((method: string, path: string) => Match) => {
   const parametersIn = (route: Route) => route.segments.filter((segment) => segment.startsWith(':')).length
   const ordered = [...routes].sort((a, b) => parametersIn(a) - parametersIn(b))
+  const names = new Map<string, string>()
+  for (const { http, contract, name, segments } of routes) {
+    const form = `${http.method} /${segments.map((segment) => (segment.startsWith(':') ? ':' : segment)).join('/')}`
+    const before = names.get(form)
+    if (before !== undefined) throw failure('misconfigured', `${before} and ${contract.name}.${name} are both bound to ${http.method} ${http.path}`)
+    names.set(form, `${contract.name}.${name}`)
+  }
   const byLength = Map.groupBy(ordered, (route) => route.segments.length)
   return (method, path) => {
     const segments = path.split('/').slice(1)

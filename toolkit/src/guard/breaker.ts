@@ -1,5 +1,5 @@
 import type { Env } from '../base/env.ts'
-import { asFailure, failure, isUnavailability } from '../base/failure.ts'
+import { asFailure, failure, isUnavailability, ServalError } from '../base/failure.ts'
 import type { Guarded, Interceptor } from './interceptor.ts'
 
 /** `closed` counts, `open` refuses until its time, `half-open` lets one call try. */
@@ -22,35 +22,59 @@ export interface BreakerOptions {
 
 /**
  * Stops calling what does not answer (Nygard, Release It!, 2007). Only unavailability counts, time-outs included: a
- * declared problem is an answer, and a caller that gave up says nothing of the other side.
+ * declared problem is an answer, and a caller that gave up says nothing of the other side. A time-out is known by the call's
+ * signal, because what hangs never answers itself.
  */
 export const breaker = <C extends Guarded, R>(options: BreakerOptions): Interceptor<C, R> & { state(): BreakerState } => {
   const { env, failedShare = 0.5, minimumCalls = 20, windowMs = 10_000, openMs = 1_000 } = options
-  let now: BreakerState = { state: 'closed', calls: 0, failed: 0, since: env.now() }
   const fresh = (): BreakerState => ({ state: 'closed', calls: 0, failed: 0, since: env.now() })
-  const count = (failed: boolean) => {
-    if (now.state === 'half-open') now = failed ? { state: 'open', until: env.now() + openMs } : fresh()
-    if (now.state !== 'closed') return
-    const window = env.now() - now.since > windowMs ? { ...now, calls: 0, failed: 0, since: env.now() } : now
-    const calls = window.calls + 1
-    const failures = window.failed + (failed ? 1 : 0)
-    now = failed && calls >= minimumCalls && failures >= calls * failedShare
-      ? { state: 'open', until: env.now() + openMs }
-      : { ...window, calls, failed: failures }
+  const opened = (ms: number): BreakerState => ({ state: 'open', until: env.now() + ms })
+  let now = fresh()
+  // Counts the changes of state: a call that began before the last one says nothing about the state that it ends in.
+  let era = 0
+  const become = (next: BreakerState) => {
+    era += 1
+    now = next
+  }
+  const count = (outcome: 'answered' | 'failed' | 'cancelled', begun: number) => {
+    if (begun !== era) return
+    if (now.state === 'half-open') become(outcome === 'answered' ? fresh() : opened(outcome === 'failed' ? openMs : 0))
+    else if (now.state === 'closed' && outcome !== 'cancelled') {
+      const window = env.now() - now.since > windowMs ? { ...now, calls: 0, failed: 0, since: env.now() } : now
+      const calls = window.calls + 1
+      const failed = window.failed + (outcome === 'failed' ? 1 : 0)
+      if (outcome === 'failed' && calls >= minimumCalls && failed >= calls * failedShare) become(opened(openMs))
+      else now = { ...window, calls, failed }
+    }
+  }
+  const outcomeOf = (thrown: unknown) => {
+    const error = asFailure(thrown)
+    return error.code === 'cancelled' ? 'cancelled' : isUnavailability(error) ? 'failed' : 'answered'
   }
   const guard: Interceptor<C, R> = async (call, next) => {
     if (now.state === 'half-open' || (now.state === 'open' && env.now() < now.until))
       throw failure('breaker-open', `${call.target}: calls wait because most of them failed`)
-    if (now.state === 'open') now = { state: 'half-open' }
+    if (now.state === 'open') become({ state: 'half-open' })
+    const begun = era
+    let counted = false
+    const end = (outcome: Parameters<typeof count>[0]) => {
+      call.signal.removeEventListener('abort', abandoned)
+      if (!counted) count(outcome, begun)
+      counted = true
+    }
+    const abandoned = () => {
+      const { reason } = call.signal as { reason: unknown }
+      // Only a deadline says something of the other side; every other reason is the caller's own.
+      end(reason instanceof ServalError && reason.code === 'deadline-exceeded' ? 'failed' : 'cancelled')
+    }
+    if (call.signal.aborted) abandoned()
+    call.signal.addEventListener('abort', abandoned, { once: true })
     try {
       const reply = await next(call)
-      count(false)
+      end('answered')
       return reply
     } catch (thrown) {
-      const error = asFailure(thrown)
-      if (error.code === 'cancelled') {
-        if (now.state === 'half-open') now = { state: 'open', until: env.now() }
-      } else count(isUnavailability(error))
+      end(outcomeOf(thrown))
       throw thrown
     }
   }

@@ -26,7 +26,8 @@ export const deadline =
         call.signal.removeEventListener('abort', giveUp)
       }
       call.signal.addEventListener('abort', giveUp, { once: true })
-      next({ ...call, signal: controller.signal }).then(
+      // Begun in a promise of its own: what throws at once must not leave the timer behind.
+      new Promise<R>((begin) => begin(next({ ...call, signal: controller.signal }))).then(
         (reply) => {
           settle()
           resolve(reply)

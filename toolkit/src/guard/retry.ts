@@ -32,7 +32,12 @@ export const retry = <C extends Guarded, R>(options: RetryOptions): Interceptor<
         const timeLeft = call.deadline - env.now() > wait
         if (!error.retryable || !harmless || attempt >= attempts || budget < 1 || !timeLeft || call.signal.aborted) throw thrown
         budget -= 1
-        await env.sleep(wait, call.signal)
+        const waited = await env.sleep(wait, call.signal).then(
+          () => true,
+          () => false,
+        )
+        // Timers run late; the time may be over by now.
+        if (!waited || call.deadline <= env.now()) throw thrown
       }
     }
   }

@@ -72,14 +72,14 @@ export const control = contract('control', {
 type Handlers = Readonly<Record<string, (input: never) => Promise<unknown>>>
 
 const handlers = (stores: ReadonlyMap<string, Store>, env: Env): Handlers => {
-  const storeOf = (service: string) => {
-    const store = stores.get(service)
-    if (store === undefined) throw failure('invalid-input', `/service: ${service} does not run here`, { data: { errors: [{ pointer: '/service', message: 'No service of this name runs here' }] } })
+  const storeOf = (field: 'service' | 'publisher', name: string) => {
+    const store = stores.get(name)
+    if (store === undefined) throw failure('invalid-input', `/${field}: ${name} does not run here`, { data: { errors: [{ pointer: `/${field}`, message: 'No service of this name runs here' }] } })
     return store
   }
   type Key = z.output<typeof ParkedKey>
   const onParked = (act: 'replay' | 'discard') => async ({ service, publisher, key }: Key) => {
-    const done = await storeOf(service).subscriptions.held.tries[act]({ subscription: service, publisher }, key, env.now())
+    const done = await storeOf('service', service).subscriptions.held.tries[act]({ subscription: service, publisher }, key, env.now())
     if (!done) throw NothingParked(undefined)
   }
   return {
@@ -104,7 +104,7 @@ const handlers = (stores: ReadonlyMap<string, Store>, env: Env): Handlers => {
       const rows = await Promise.all([...stores].map(async ([publisher, store]) => (await store.log.readers.list()).map((reader) => ({ publisher, ...reader }))))
       return { items: rows.flat() }
     },
-    forget: async ({ publisher, subscription }: { publisher: string; subscription: string }) => storeOf(publisher).log.readers.forget(subscription),
+    forget: async ({ publisher, subscription }: { publisher: string; subscription: string }) => storeOf('publisher', publisher).log.readers.forget(subscription),
   }
 }
 
@@ -115,7 +115,7 @@ export const controlLink = (next: Link, stores: ReadonlyMap<string, Store>, env:
     call: async (call) => {
       if (call.contract !== control.name) return next.call(call)
       const operation = control.operations[call.operation as keyof typeof control.operations]
-      const handle = own[call.operation]
+      const handle = Object.hasOwn(own, call.operation) ? own[call.operation] : undefined
       if (handle === undefined) throw failure('no-such-operation', `${call.target} does not exist`)
       authorize(operation.access, call.caller)
       // The handler's own type is that of the operation's input, which has just been validated.

@@ -47,6 +47,9 @@ const helpText = (options: RunOptions) =>
     'SERVAL_RUNTIME=node runs it on Node instead of Bun.',
   ].join('\n')
 
+/** Bun tells of a syntax error in several lines. */
+const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? ''
+
 const load = async (name: string, options: RunOptions): Promise<{ readonly module: unknown; readonly file: string }> => {
   const known = Object.hasOwn(options.setups, name) ? options.setups[name] : undefined
   if (known !== undefined) return { module: await known(), file: `the setup ${name}` }
@@ -55,7 +58,7 @@ const load = async (name: string, options: RunOptions): Promise<{ readonly modul
   try {
     return { module: await import(pathToFileURL(file).href), file: name }
   } catch (cause) {
-    throw failure('misconfigured', `The setup file ${name} cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw failure('misconfigured', `The setup file ${name} cannot be loaded: ${firstLine(cause)}`, { cause })
   }
 }
 
@@ -128,7 +131,7 @@ export const run = async (options: RunOptions, argv: readonly string[] = process
     onStop(started.host)
     process.stdout.write(options.banner(started))
   } catch (error) {
-    const expected = error instanceof ServalError && error.kind === 'internal' && error.code !== 'internal'
+    const expected = error instanceof ServalError && error.code !== 'internal'
     process.stderr.write(expected ? `\n  Cannot start: ${error.message}\n\n` : `\n  Cannot start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n\n`)
     process.exit(1)
   }

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { failure } from '../base/failure.ts'
 
@@ -9,19 +9,35 @@ export const derive = async (master: Uint8Array<ArrayBuffer>, purpose: string): 
   return new Uint8Array(await crypto.subtle.deriveBits(parameters, key, 256))
 }
 
+/**
+ * Makes the file unless it is there. It is written under another name and then linked, which fails when the file exists: so two hosts that
+ * start at once agree on one, and neither reads, nor does a crash leave, half of it.
+ */
+const make = async (file: string): Promise<void> => {
+  if ((await stat(file).catch(() => undefined)) !== undefined) return
+  await mkdir(dirname(file), { recursive: true })
+  const bytes = crypto.getRandomValues(new Uint8Array(40))
+  const draft = `${file}.${Buffer.from(bytes.subarray(32)).toString('hex')}`
+  try {
+    const made = await open(draft, 'wx', 0o600)
+    try {
+      await made.writeFile(`${Buffer.from(bytes.subarray(0, 32)).toString('hex')}\n`)
+      await made.sync()
+    } finally {
+      await made.close()
+    }
+    await link(draft, file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
 /** The master secret of one machine: a file that only its owner can read, made at the first start. */
 export const secretFile = (file: string) => async (): Promise<Uint8Array<ArrayBuffer>> => {
   try {
-    await mkdir(dirname(file), { recursive: true })
-    const made = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'EEXIST') return undefined
-      throw error
-    })
-    if (made !== undefined) {
-      await made.writeFile(`${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex')}\n`)
-      await made.sync()
-      await made.close()
-    }
+    await make(file)
     const text = (await readFile(file, 'utf8')).trim()
     if (!/^[0-9a-f]{64}$/.test(text)) throw new Error('it does not hold 64 hexadecimal digits; restore it from a backup')
     return new Uint8Array(Buffer.from(text, 'hex'))

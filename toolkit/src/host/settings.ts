@@ -13,7 +13,7 @@ export interface Settings {
   flag(name: string, otherwise: boolean): boolean
 }
 
-const shown = (name: string, value: string) => (/SECRET|KEY|PASSWORD|URL/.test(name) ? 'something else' : JSON.stringify(value))
+const shown = (name: string, value: string) => (/SECRET|KEY|PASS|TOKEN|CREDENTIAL|URL/i.test(name) ? 'something else' : JSON.stringify(value))
 
 export const settingsFrom = (source: Readonly<Record<string, string | undefined>>): Settings => {
   const given = (name: string) => (source[name] === '' ? undefined : source[name])

@@ -1,4 +1,4 @@
-import { failure } from '../base/failure.ts'
+import { failure, ServalError } from '../base/failure.ts'
 import type { Client, Contract } from '../contract/index.ts'
 import type { Authenticate } from '../edge/index.ts'
 import type { ListenHttp } from '../link/http.ts'
@@ -49,16 +49,43 @@ export interface SetupFile {
 /** A setup: a name, and the wiring. It is the default export of a file in `setups/`. */
 export const setup = (name: string, wire: (settings: Settings) => Setup): SetupFile => Object.freeze({ name, wire })
 
-const needed: Readonly<Record<keyof Setup, 'object' | 'function' | 'boolean'>> = {
-  system: 'object',
-  development: 'boolean',
-  stores: 'object',
-  ports: 'object',
-  listen: 'function',
-  authenticate: 'function',
-  public: 'object',
-  operator: 'object',
-  masterSecret: 'function',
+type Type = 'object' | 'array' | 'function' | 'boolean' | 'string' | 'number'
+
+/** Fields by their paths, outer ones first. */
+const needed: readonly (readonly [path: string, type: Type])[] = [
+  ['system', 'object'],
+  ['system.name', 'string'],
+  ['system.title', 'string'],
+  ['system.version', 'string'],
+  ['system.services', 'array'],
+  ['development', 'boolean'],
+  ['stores', 'object'],
+  ['stores.open', 'function'],
+  ['stores.close', 'function'],
+  ['ports', 'object'],
+  ['listen', 'function'],
+  ['authenticate', 'function'],
+  ['public', 'object'],
+  ['public.host', 'string'],
+  ['public.port', 'number'],
+  ['operator', 'object'],
+  ['operator.host', 'string'],
+  ['operator.port', 'number'],
+  ['masterSecret', 'function'],
+]
+
+const typeOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value)
+
+const at = (value: unknown, path: string): unknown =>
+  path.split('.').reduce((inside, name) => (inside as Readonly<Record<string, unknown>> | undefined)?.[name], value)
+
+const wire = (file: string, exported: SetupFile, settings: Settings): Setup => {
+  try {
+    return exported.wire(settings)
+  } catch (error) {
+    if (error instanceof ServalError) throw error
+    throw failure('misconfigured', `${file}: its wiring failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
 }
 
 /** Checks what a file exports, since a setup may be a file that no compiler has seen. */
@@ -66,11 +93,10 @@ export const setupFrom = (module: unknown, file: string, settings: Settings): { 
   const exported = (module as { default?: Partial<SetupFile> } | undefined)?.default
   if (typeof exported?.name !== 'string' || typeof exported.wire !== 'function')
     throw failure('misconfigured', `${file} must have a default export made by setup(name, wiring)`)
-  const wired = exported.wire(settings)
-  for (const [field, type] of Object.entries(needed)) {
-    const value: unknown = (wired as unknown as Record<string, unknown> | undefined)?.[field]
-    if (typeof value !== type || value === null)
-      throw failure('misconfigured', `${file}: the setup’s field ${field} must be ${type === 'object' ? 'an' : 'a'} ${type}; it is ${value === null ? 'null' : typeof value}`)
+  const wired = wire(file, exported as SetupFile, settings)
+  for (const [path, type] of needed) {
+    const given = typeOf(at(wired, path))
+    if (given !== type) throw failure('misconfigured', `${file}: the setup’s field ${path} must be ${/^[ao]/.test(type) ? 'an' : 'a'} ${type}; it is ${given}`)
   }
   return { name: exported.name, setup: wired }
 }

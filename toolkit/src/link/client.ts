@@ -43,8 +43,9 @@ const call = (contract: Contract, operation: string, input: unknown, context: Ca
   }
 }
 
-async function* items(reply: Promise<Reply>): AsyncIterable<unknown> {
-  yield* valueOf(await reply) as AsyncIterable<unknown>
+/** Calls when the first item is asked for: a feed that nobody reads fails nowhere. */
+async function* items(reply: () => Promise<Reply>): AsyncIterable<unknown> {
+  yield* valueOf(await reply()) as AsyncIterable<unknown>
 }
 
 /** The contract's operations as functions that call over a link. */
@@ -53,7 +54,11 @@ export const clientOf = <C extends Contract>(contract: C, link: Link, context: C
     Object.entries(contract.operations).map(([name, operation]) => [
       name,
       operation.kind === 'feed'
-        ? (input: unknown, options: CallOptions = {}) => items(link.call(call(contract, name, input, context, options)))
+        ? (input: unknown, options: CallOptions = {}) =>
+            items(() => {
+              context.mayCall()
+              return link.call(call(contract, name, input, context, options))
+            })
         : async (input: unknown, options: CallOptions = {}) => {
             context.mayCall()
             return valueOf(await link.call(call(contract, name, input, context, options)))

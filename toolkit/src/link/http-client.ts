@@ -1,5 +1,6 @@
+import { systemEnv, type Env } from '../base/env.ts'
 import { failure, ServalError, type FailureKind, type Ran } from '../base/failure.ts'
-import { fillPath, pathParameters, type CallOptions, type Client, type Contract, type HttpBinding } from '../contract/index.ts'
+import { fillPath, pathParameters, validOutput, type CallOptions, type Client, type Contract, type HttpBinding, type Operation } from '../contract/index.ts'
 
 export interface HttpClientOptions {
   /** Scheme, host and port, such as `http://127.0.0.1:8080`. */
@@ -8,7 +9,9 @@ export interface HttpClientOptions {
   readonly token?: () => string | undefined
   readonly headers?: Readonly<Record<string, string>>
   /** Default: the platform's. */
-  readonly fetch?: typeof fetch
+  readonly fetch?: (url: URL, init: RequestInit) => Promise<Response>
+  /** Default: the platform's. */
+  readonly env?: Env
 }
 
 const kinds: Readonly<Record<number, FailureKind>> = {
@@ -24,49 +27,66 @@ const kinds: Readonly<Record<number, FailureKind>> = {
   504: 'deadline',
 }
 
-/** A problem document as the failure that it tells of; its members are the failure's data. */
-const problemOf = async (response: Response): Promise<ServalError> => {
-  const text = await response.text()
-  let document: Record<string, unknown> = {}
+const standardMembers = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'correlationId'])
+
+const objectOf = (text: string): Readonly<Record<string, unknown>> => {
   try {
-    document = JSON.parse(text) as Record<string, unknown>
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
   } catch {
     // A proxy in between may answer with something else; the status still says what happened.
+    return {}
   }
-  const kind = kinds[response.status] ?? (response.status < 500 ? 'invalid' : 'internal')
+}
+
+/** A problem document as the failure that it tells of; its own members are the failure's data. */
+const problemOf = (status: number, text: string): ServalError => {
+  const document = objectOf(text)
+  const kind = kinds[status] ?? (status < 500 ? 'invalid' : 'internal')
   const retryable = kind === 'unavailable' || kind === 'limited' || kind === 'deadline'
-  const ran: Ran = response.status >= 500 ? 'unknown' : 'ran'
+  const ran: Ran = status >= 500 ? 'unknown' : 'ran'
   const { code, title, detail } = document
-  const words = typeof title === 'string' ? title : `The server answered ${response.status}`
+  const words = typeof title === 'string' ? title : `The server answered ${status}`
+  const members = Object.entries(document).filter(([name]) => !standardMembers.has(name))
   return new ServalError(
-    typeof code === 'string' ? code : `http-${response.status}`,
+    typeof code === 'string' ? code : `http-${status}`,
     { kind, title: words, retryable, ran },
     typeof detail === 'string' ? detail : words,
-    { data: document },
+    members.length === 0 ? {} : { data: Object.fromEntries(members) },
   )
 }
 
-const requestOf = (http: HttpBinding, input: Readonly<Record<string, unknown>>) => {
+const requestOf = (target: string, http: HttpBinding, input: Readonly<Record<string, unknown>>) => {
   const inPath = new Set(pathParameters(http.path))
+  for (const field of inPath) {
+    const value = input[field]
+    // URLs drop these segments, so that the request would go elsewhere.
+    if (value === undefined || value === null || ['', '.', '..'].includes(String(value)))
+      throw failure('invalid-input', `${target}: ${JSON.stringify(value) ?? 'undefined'} cannot stand for :${field} in the path ${http.path}`, { ran: 'not-sent' })
+  }
   const rest = Object.entries(input).filter(([field, value]) => !inPath.has(field) && value !== undefined)
   const path = fillPath(http.path, input)
   if (http.method === 'GET' || http.method === 'DELETE') {
     const query = new URLSearchParams(rest.map(([field, value]) => [field, String(value)])).toString()
     return { path: query === '' ? path : `${path}?${query}`, body: undefined }
   }
-  return { path, body: rest.length === 0 ? undefined : JSON.stringify(Object.fromEntries(rest)) }
+  return { path, body: JSON.stringify(Object.fromEntries(rest)) }
 }
 
-const send = async (contract: Contract, name: string, input: unknown, options: HttpClientOptions, call: CallOptions) => {
+type Options = HttpClientOptions & { readonly env: Env }
+
+const send = async (contract: Contract, name: string, input: unknown, options: Options, call: CallOptions) => {
+  const target = `${contract.name}.${name}`
   const operation = contract.operations[name]
-  if (operation?.http === undefined) throw failure('no-such-operation', `${contract.name}.${name} has no http binding`)
-  const { path, body } = requestOf(operation.http, (input ?? {}) as Readonly<Record<string, unknown>>)
+  if (operation?.http === undefined) throw failure('no-such-operation', `${target} has no http binding`)
+  if (operation.kind === 'feed') throw failure('no-such-operation', `${target} is a feed; read it with fetch`)
+  const { path, body } = requestOf(target, operation.http, (input ?? {}) as Readonly<Record<string, unknown>>)
   const token = options.token?.()
-  const timeout = AbortSignal.timeout(call.deadlineMs ?? operation.deadlineMs + 1_000)
+  const timeout = new AbortController()
+  const forget = options.env.after(call.deadlineMs ?? operation.deadlineMs + 1_000, () => timeout.abort())
   const ask = options.fetch ?? fetch
-  let response: Response
   try {
-    response = await ask(new URL(path, options.address), {
+    const response = await ask(new URL(path, options.address), {
       method: operation.http.method,
       headers: {
         accept: 'application/json',
@@ -75,23 +95,39 @@ const send = async (contract: Contract, name: string, input: unknown, options: H
         ...(call.key === undefined ? {} : { 'idempotency-key': call.key }),
         ...options.headers,
       },
-      signal: call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]),
+      signal: call.signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, call.signal]),
       ...(body === undefined ? {} : { body }),
     })
+    const text = await response.text()
+    if (!response.ok) throw problemOf(response.status, text)
+    return text === '' ? undefined : readReply(operation, text, target)
   } catch (cause) {
-    if (timeout.aborted) throw failure('deadline-exceeded', `${contract.name}.${name}: no answer from ${options.address}`, { cause })
-    throw failure('unavailable', `${contract.name}.${name}: ${options.address} cannot be reached`, { cause, ran: 'unknown' })
+    if (cause instanceof ServalError) throw cause
+    if (timeout.signal.aborted) throw failure('deadline-exceeded', `${target}: no answer from ${options.address}`, { cause })
+    if (call.signal?.aborted === true) throw failure('cancelled', `${target}: the caller gave up`, { cause })
+    throw failure('unavailable', `${target}: ${options.address} cannot be reached`, { cause, ran: 'unknown' })
+  } finally {
+    forget()
   }
-  if (!response.ok) throw await problemOf(response)
-  const text = await response.text()
-  return text === '' ? undefined : operation.output.parse(JSON.parse(text))
+}
+
+const readReply = (operation: Operation, text: string, target: string): unknown => {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw failure('invalid-output', `${target}: the answer is not JSON`, { cause })
+  }
+  return validOutput(operation.output, value, target)
 }
 
 /**
  * A typed client of a contract's public operations over HTTP: for browsers, scripts and other systems. It does not retry: a caller that
  * wants to sends the same `key` again.
  */
-export const httpClient = <C extends Contract>(contract: C, options: HttpClientOptions): Client<C> =>
-  Object.fromEntries(
-    Object.keys(contract.operations).map((name) => [name, (input: unknown, call: CallOptions = {}) => send(contract, name, input, options, call)]),
+export const httpClient = <C extends Contract>(contract: C, options: HttpClientOptions): Client<C> => {
+  const set: Options = { env: systemEnv(), ...options }
+  return Object.fromEntries(
+    Object.keys(contract.operations).map((name) => [name, (input: unknown, call: CallOptions = {}) => send(contract, name, input, set, call)]),
   ) as Client<C>
+}

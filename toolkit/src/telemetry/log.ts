@@ -10,7 +10,7 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 /** Structured logs: one JSON object a line, with the correlation id of what is being handled. */
 export interface Logger {
   debug(message: string, fields?: LogFields): void
-  info(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields, error?: unknown): void
   warn(message: string, fields?: LogFields, error?: unknown): void
   error(message: string, fields?: LogFields, error?: unknown): void
   /** The same log with more fields on each line. */
@@ -25,8 +25,16 @@ export interface LogOptions {
   readonly write: (line: string) => void
 }
 
+const textOf = (thrown: unknown): string => {
+  try {
+    return String(thrown)
+  } catch {
+    return 'something that has no text was thrown'
+  }
+}
+
 const describe = (error: unknown, depth = 0): Record<string, unknown> => {
-  if (!(error instanceof Error)) return { message: String(error) }
+  if (!(error instanceof Error)) return { message: textOf(error) }
   return {
     ...(error instanceof ServalError ? { code: error.code, ran: error.ran } : { name: error.name }),
     message: error.message,
@@ -35,13 +43,28 @@ const describe = (error: unknown, depth = 0): Record<string, unknown> => {
   }
 }
 
+/** JSON of whatever it is: a log line must not be what fails. */
+const json = (entry: Readonly<Record<string, unknown>>): string => {
+  const plain = (value: unknown) => (typeof value === 'bigint' ? textOf(value) : value)
+  try {
+    return JSON.stringify(entry, (_, value: unknown) => plain(value))
+  } catch {
+    return JSON.stringify(entry, (name, value: unknown) => (name === '' || typeof value !== 'object' ? plain(value) : textOf(value)))
+  }
+}
+
+/** Line ends that JSON leaves as they are, and that some readers of lines know. */
+const oneLine = (text: string): string =>
+  text.replaceAll(/[\u0085\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
 export const logger = (options: LogOptions, fields: LogFields = {}): Logger => {
   const from = logLevels.indexOf(options.level ?? 'info')
   const line = (level: LogLevel) => (message: string, more?: LogFields, error?: unknown) => {
     if (logLevels.indexOf(level) < from) return
     const at = rfc3339(options.env.now())
-    const entry = { at, level, message, ...fields, ...more }
-    options.write(JSON.stringify(error === undefined ? entry : { ...entry, error: describe(error) }))
+    // Named twice: they come first, and no field takes their place.
+    const entry = Object.assign({ at, level, message }, fields, more, { at, level, message })
+    options.write(oneLine(json(error === undefined ? entry : { ...entry, error: describe(error) })))
   }
   return {
     debug: line('debug'),

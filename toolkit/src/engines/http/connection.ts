@@ -3,7 +3,9 @@ import { rawReply } from './reply.ts'
 import type { IncomingRequest } from './request.ts'
 import type { HttpReply } from '../../link/http.ts'
 
-/** How long a client may go on sending after its last reply, before the connection is cut under it. */
+/**
+ * How long a client may go on sending after its last reply, before the connection is cut under it.
+ */
 const lingerMs = 2000
 
 /** What its server tells a connection. */
@@ -73,7 +75,10 @@ export class Connection {
     else this.linger(refusal)
   }
 
-  /** Says the last word. Closing at once while bytes arrive would reset the connection, and lose that word. */
+  /**
+   * Says the last word. Closing at once while bytes arrive would reset the connection, and lose
+   * that word.
+   */
   linger(last?: Buffer): void {
     const socket = this.#socket
     if (!socket.writable) return

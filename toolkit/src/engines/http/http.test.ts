@@ -7,8 +7,9 @@ import type { HttpLimits, HttpReply, HttpRequest, HttpServer } from '../../link/
 import { listenHttp } from './index.ts'
 
 /**
- * The contract of ListenHttp, spoken byte by byte where it matters. Every test runs on both runtimes; where
- * their parsers answer a broken request with another status, the table below names both.
+ * The contract of ListenHttp, spoken byte by byte where it matters. Every test runs on both
+ * runtimes; where their parsers answer a broken request with another status, the table below names
+ * both.
  */
 const runtime = 'Bun' in globalThis ? 'bun' : 'node'
 
@@ -344,7 +345,8 @@ describe('replies', () => {
     const wire = open()
     wire.socket.pause()
     wire.send(get('/'))
-    // The buffers on the way take their fill; whoever does not wait would be through with all of it.
+    // The buffers on the way take their fill; whoever does not wait would be through with all of
+    // it.
     for (let turn = 0; turn < 100 || made === 0; turn += 1) {
       await new Promise((resolve) => setImmediate(resolve))
     }
@@ -714,7 +716,8 @@ describe('start and stop', () => {
     let drained = false
     const draining = server.drain().then(() => (drained = true))
     await idle.closed
-    // Bun has the kernel hold a connection back until it speaks, so that only then it can be closed.
+    // Bun has the kernel hold a connection back until it speaks, so that only then it can be
+    // closed.
     await fresh.send(get('/')).closed
     await open().closed
     expect(drained).toBe(false)
@@ -764,6 +767,6 @@ describe('start and stop', () => {
     await draining
     await left.fired
     expect(await wire.closed).toBe('')
-    await expect(detail('127.0.0.1', server.port)).rejects.toThrow()
+    await expect(send(get('/')).reply()).rejects.toThrow('closed after ""')
   })
 })

@@ -9,20 +9,22 @@ import { abandon, isStream, rawReply, sendReply } from './reply.ts'
 import { IncomingRequest, readFields, refusalOf } from './request.ts'
 
 /*
- * One server for both runtimes, over node:http. The runtime's parser reads the bytes and is strict about them;
- * refusalOf adds what it lets pass. A request that never became one is refused on the socket itself, after the
- * replies that are due before it (Connection); everything else goes through node:http, which keeps the order
- * of pipelined replies.
+ * One server for both runtimes, over node:http. The runtime's parser reads the bytes and is strict
+ * about them; refusalOf adds what it lets pass. A request that never became one is refused on the
+ * socket itself, after the replies that are due before it (Connection); everything else goes
+ * through node:http, which keeps the order of pipelined replies.
  *
- * Why not Bun.serve on Bun (1.4): it drops a connection on which a second request arrives while the first is
- * answered, without any reply; it has no time limit for a request's headers (a client that sends none, or one
- * byte a second, holds its connection for ever); it resolves `..` in the target before anyone sees it; it
- * answers broken framing, 413 and 431 with replies of its own; and it closes over a body that is still arriving.
- * It needs some 12 µs of processor time for a small JSON reply, node:http on Bun 14, this server 17 (on Node: 18
- * and 19), so that those guarantees cost a third of a request that does nothing else.
+ * Why not Bun.serve on Bun (1.4.5, measured): it drops a connection on which a second request
+ * arrives while the first is being answered, so that the reply to a request that ran is lost; it
+ * resolves `..` in the target before anyone sees it; a client that is slow with its headers is cut
+ * without a word after some 12 s, whatever the limit; it answers broken framing, 413 and 431 with
+ * empty replies of its own, and closes over a body that is still arriving, so that many a client
+ * never sees its 413. For a small JSON reply it takes some 13 µs of processor time, node:http on
+ * Bun 14, this server 16 (on Node: 17 and 19).
  *
- * What still differs between the runtimes: Bun answers `OPTIONS *` with 400. On Bun the kernel holds a
- * connection back until its first byte, so that a silent one has no time limit and costs the process nothing.
+ * What still differs between the runtimes: Bun answers `OPTIONS *` with 400. On Bun the kernel
+ * holds a connection back until its first byte, so that a silent one is never seen, nor closed by
+ * drain().
  */
 export const listenHttp: ListenHttp = async (options) => {
   const { limits } = options
@@ -30,12 +32,14 @@ export const listenHttp: ListenHttp = async (options) => {
   const owner = { refuse: options.refuse, draining: false }
 
   const server = createServer({
-    // Enough for both limits together, so that the exact ones are applied (and told apart) in refusalOf.
+    // Enough for both limits together, so that the exact ones are applied (and told apart) in
+    // refusalOf.
     maxHeaderSize: limits.maxHeaderBytes + limits.maxTargetBytes + 64,
     requestTimeout: limits.requestTimeoutMs,
     headersTimeout: limits.requestTimeoutMs,
     connectionsCheckingInterval: Math.max(10, Math.min(1000, limits.requestTimeoutMs / 4)),
-    // Longer than the minute for which load balancers keep theirs, or they would write into a closing one.
+    // Longer than the minute for which load balancers keep theirs, or they would write into a
+    // closing one.
     keepAliveTimeout: 65_000,
     requireHostHeader: false,
   })
@@ -83,7 +87,8 @@ export const listenHttp: ListenHttp = async (options) => {
     }
     if (response.destroyed) return abandon(reply)
     const alone = connection.pending === 1
-    // Pipelined requests behind this one have begun too, so that only the last reply ends the connection.
+    // Pipelined requests behind this one have begun too, so that only the last reply ends the
+    // connection.
     close ||= request.endsConnection || (owner.draining && alone)
     if (close) connection.takeNoMore()
     try {
@@ -120,7 +125,8 @@ export const listenHttp: ListenHttp = async (options) => {
     const status = statusOf(error, limits)
     const { latest } = connection
     if (latest?.receiving !== true) return connection.refuse(status, false)
-    // Its handler answers, in its place in the order; if it has answered, there is nothing left to say.
+    // Its handler answers, in its place in the order; if it has answered, there is nothing left to
+    // say.
     connection.takeNoMore()
     latest.failBody(status)
     if (connection.pending === 0) connection.linger()

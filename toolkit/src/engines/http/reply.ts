@@ -21,7 +21,10 @@ const headerLines = (reply: HttpReply): string[] => {
 /** RFC 9110, 6.4.1 and 8.6: these have no content, and no length either. */
 const isBodiless = (status: number): boolean => status === 204 || status === 304
 
-/** Writes a reply; `close` announces that the connection ends with it. Throws what node:http throws for an invalid header. */
+/**
+ * Writes a reply; `close` announces that the connection ends with it. Throws what node:http throws
+ * for an invalid header.
+ */
 export const sendReply = (
   response: ServerResponse,
   reply: HttpReply,
@@ -52,7 +55,10 @@ const lengthOf = ({ body, headers }: HttpReply, head: boolean): string | number 
   return head && typeof said === 'string' ? said : 0
 }
 
-/** Nobody is left to be told: the client went away, and the iterator's owner knows its own failures. */
+/**
+ * Nobody is left to be told: the client went away, and the iterator's owner knows its own
+ * failures.
+ */
 const ignored = (): void => undefined
 
 /** Nobody reads this reply: a stream that would have made it is told so. */
@@ -85,15 +91,16 @@ const pump = async (response: ServerResponse, body: AsyncIterable<Uint8Array>): 
       }
     }
   } catch {
-    // Too late for another status: without its last chunk the client sees that the reply is cut short.
+    // Too late for another status: without its last chunk the client sees that the reply is cut
+    // short.
     ended = true
     response.destroy()
   }
 }
 
 /**
- * A connection's last reply in bytes, for where node:http has none to write, or would close too soon. A stream
- * is not for it. Throws for an invalid header, as node:http does.
+ * A connection's last reply in bytes, for where node:http has none to write, or would close too
+ * soon. A stream is not for it. Throws for an invalid header, as node:http does.
  */
 export const rawReply = (reply: HttpReply, head: boolean): Buffer => {
   const { status, body } = reply

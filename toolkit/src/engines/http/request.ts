@@ -3,7 +3,10 @@ import { failure } from '../../base/failure.ts'
 import { HttpRefusal } from '../../link/http.ts'
 import type { HttpLimits, HttpRequest } from '../../link/http.ts'
 
-/** Header fields of one request. Bun's parser takes about as many; a client that needs more is not one. */
+/**
+ * Header fields of one request. Bun's parser takes about as many; a client that needs more is not
+ * one.
+ */
 const maxFields = 128
 
 const nothing = new Uint8Array(0)
@@ -14,7 +17,9 @@ const why: Readonly<Record<number, string>> = {
   413: 'the body is too large',
 }
 
-/** One request as the port wants it, over node:http's message. Its body is gathered as it arrives. */
+/**
+ * One request as the port wants it, over node:http's message. Its body is gathered as it arrives.
+ */
 export class IncomingRequest implements HttpRequest {
   readonly method: string
   readonly target: string
@@ -32,7 +37,10 @@ export class IncomingRequest implements HttpRequest {
   #left = false
   #controller: AbortController | undefined
 
-  /** `invite` sends `100 Continue`; it is there when the client waits for that before it sends the body. */
+  /**
+   * `invite` sends `100 Continue`; it is there when the client waits for that before it sends the
+   * body.
+   */
   constructor(
     message: IncomingMessage,
     fields: ReadonlyMap<string, string>,
@@ -78,7 +86,9 @@ export class IncomingRequest implements HttpRequest {
     return !this.#whole && this.#failed === undefined
   }
 
-  /** The next request cannot be found on this connection, or only after a body of unknown length. */
+  /**
+   * The next request cannot be found on this connection, or only after a body of unknown length.
+   */
   get endsConnection(): boolean {
     if (this.#whole) return false
     const waiting = this.#invite !== undefined && this.#body === undefined
@@ -155,9 +165,9 @@ export const readFields = (raw: readonly string[]): ReadonlyMap<string, string> 
 }
 
 /**
- * The status to refuse a request with before it is handled, undefined to handle it. The runtime's parser has
- * refused most broken framing by now; what it lets pass, and what a second server on the way might read in
- * another way (RFC 9112, 6.3 and 11.2), is refused here.
+ * The status to refuse a request with before it is handled, undefined to handle it. The runtime's
+ * parser has refused most broken framing by now; what it lets pass, and what a second server on the
+ * way might read in another way (RFC 9112, 6.3 and 11.2), is refused here.
  */
 export const refusalOf = (
   message: IncomingMessage,

@@ -37,20 +37,16 @@ export const pglite = ({ folder, env = systemEnv() }: PgliteOptions = {}): SqlSe
   const open = async (service: string): Promise<SqlDatabase> => {
     if (!/^(?!pg_)[a-z][a-z0-9_-]{0,30}$/.test(service) || refusedNames.includes(service))
       throw failure('misconfigured', `a service's name must match [a-z][a-z0-9_-]{0,30}, not '${service}'`)
-    const { session, upkeep } = await (started ??= start())
+    started ??= start()
+    started.catch(() => (started = undefined))
+    const { session, upkeep } = await started
     const own = place(`service_${service}`, service)
-    await turn.take()
-    try {
-      session.enter(admin)
-      session.simple(`begin read write; do $$ begin
-        if not exists (select from pg_roles where rolname = '${own.role}') then
-          create role "${own.role}" nologin;
-        end if;
-        create schema if not exists "${own.schema}" authorization "${own.role}";
-      end $$; commit`)
-    } finally {
-      turn.give()
-    }
+    await embeddedDatabase(session, turn, admin, upkeep).script(`do $$ begin
+      if not exists (select from pg_roles where rolname = '${own.role}') then
+        create role "${own.role}" nologin;
+      end if;
+      create schema if not exists "${own.schema}" authorization "${own.role}";
+    end $$`)
     return embeddedDatabase(session, turn, own, upkeep)
   }
 

@@ -53,7 +53,8 @@ const read = (path: string): string | undefined => {
 
 const parse = (text: string): Holder | undefined => {
   try {
-    return JSON.parse(text) as Holder
+    const holder = JSON.parse(text) as Partial<Holder>
+    return typeof holder.pid === 'number' && holder.host ? (holder as Holder) : undefined
   } catch {
     return undefined
   }
@@ -61,7 +62,7 @@ const parse = (text: string): Holder | undefined => {
 
 const isAlive = (holder: Holder, path: string): boolean =>
   holder.host === hostname()
-    ? startOf(holder.pid) === holder.started
+    ? startOf(holder.pid) !== undefined
     : Date.now() - statSync(path).mtimeMs < silentMs
 
 export const lockFolder = (folder: string): FolderLock => {

@@ -38,6 +38,7 @@ const noColumns: readonly Column[] = []
 export class Session {
   readonly #pg: PGlite
   readonly #out = requests()
+  readonly #places = new Set<Place>()
   #at: Place | undefined
   #named = 0
   #broken: unknown
@@ -52,6 +53,7 @@ export class Session {
     this.#at = undefined
     const role = to.role === undefined ? 'reset role' : `set role ${name(to.role)}`
     this.simple(`${role}; set search_path to ${name(to.schema)}`)
+    this.#places.add(to)
     this.#at = to
   }
 

@@ -19,11 +19,11 @@ const sqlState = async (promise: Promise<unknown>): Promise<string> => {
 export const sqlServerSuite = (name: string, makeServer: () => SqlServer | Promise<SqlServer>) => {
   describe(`${name}: the SQL port`, () => {
     let server: SqlServer
-    let services = 0
-    const open = () => server.open(`svc${(services += 1)}`)
-    const withTable = async (): Promise<SqlDatabase> => {
-      const database = await open()
-      await database.script('create table item (id integer primary key, n integer not null)')
+    // A new table rather than a new service: creating a database takes a server long.
+    const withTable = async (service = 'items'): Promise<SqlDatabase> => {
+      const database = await server.open(service)
+      await database.script(`drop table if exists item;
+        create table item (id integer primary key, n integer not null)`)
       return database
     }
     const items = (database: SqlDatabase) =>
@@ -257,7 +257,7 @@ export const sqlServerSuite = (name: string, makeServer: () => SqlServer | Promi
       })
 
       test('checks a deferred constraint in its commit', async () => {
-        const database = await open()
+        const database = await server.open('items')
         await database.script(`create table parent (id integer primary key);
           create table child (id integer references parent deferrable initially deferred)`)
         const failed = await rejection(
@@ -272,7 +272,7 @@ export const sqlServerSuite = (name: string, makeServer: () => SqlServer | Promi
       })
 
       test('takes many writes and large values at once', async () => {
-        const database = await open()
+        const database = await server.open('items')
         await database.script('create table big (id integer primary key, body text not null)')
         const body = 'ä'.repeat(100_000)
         await database.transaction(async (session) => {
@@ -441,11 +441,23 @@ export const sqlServerSuite = (name: string, makeServer: () => SqlServer | Promi
       })
     })
 
+    test('a script of one service does not disturb what others have prepared', async () => {
+      const a = await withTable('svc-a')
+      const b = await withTable('svc-b')
+      const write = (database: SqlDatabase, id: number) =>
+        database.transaction(async (session) => session.write(insert, [id, id]))
+      await write(a, 1)
+      await b.script('create table if not exists another (id integer)')
+      await write(a, 2)
+      await write(b, 1)
+      expect([(await items(a)).length, (await items(b)).length]).toEqual([2, 1])
+    })
+
     test('each service has tables of its own, which no other can read or write', async () => {
       const a = await server.open('svc-a')
       const b = await server.open('svc-b')
-      await a.script('create table item (id integer primary key)')
-      await b.script('create table item (id integer primary key)')
+      for (const each of [a, b])
+        await each.script('drop table if exists item; create table item (id integer primary key)')
       await a.transaction(async (session) => session.write('insert into item values (1)'))
       const none = await b.read((session) => session.query('select * from item'))
       expect(none).toEqual([])
@@ -467,7 +479,7 @@ export const sqlServerSuite = (name: string, makeServer: () => SqlServer | Promi
 
     test('opening a service twice gives the same tables', async () => {
       const database = await withTable()
-      const again = await server.open(`svc${services}`)
+      const again = await server.open('items')
       await database.transaction(async (session) => session.write(insert, [1, 1]))
       expect(await items(again)).toEqual([{ id: 1, n: 1 }])
     })

@@ -1,0 +1,7 @@
+import { replay } from './replay.ts'
+
+process.exitCode = await replay(process.argv.slice(2), {
+  out: process.stdout,
+  err: process.stderr,
+  environment: process.env,
+})
