@@ -118,9 +118,11 @@ function shopRule(from, to, name) {
   if (
     to.path.startsWith('serval/engines/') &&
     from.area === 'shop' &&
-    from.path !== 'shop/main.ts'
+    from.path !== 'shop/main.ts' &&
+    !from.path.startsWith('shop/guarantees/') &&
+    from.path.replace(/^shop\/[^/]+\/repositories\/(\w+)\.ts$/, 'serval/engines/$1') !== to.path
   ) {
-    return `import of '${name}': setups and shop/main.ts alone import engines`
+    return `import of '${name}': setups alone import engines, and a repository its own`
   }
   if (!from.service || !to.service || from.service === to.service) return undefined
   if (to.path === `shop/${to.service}/contract.ts`) return undefined

@@ -1,4 +1,4 @@
-import type { System } from 'serval/host'
+import type { Connect, System } from 'serval/host'
 import { accounts } from './accounts/contract.ts'
 import { accountsService } from './accounts/service.ts'
 import { acquirerService } from './acquirer/service.ts'
@@ -27,14 +27,23 @@ export const shop: System = {
     notificationsService,
   ],
   seed: async (connect) => {
-    const products = demoProducts.map(({ priceMinor, onHand: _, ...product }) => ({
-      ...product,
-      price: { amount: priceMinor, currency: 'GBP' },
-    }))
     await Promise.all([
-      connect(catalog).provide({ products }),
+      addProducts(connect),
       connect(inventory).provide({ counts: demoProducts.map(({ sku, onHand }) => ({ sku, onHand })) }),
       ...demoAccounts.map((account) => connect(accounts).provide({ ...account, password: demoPassword })),
     ])
   },
+}
+
+/** One product a step; at later starts only a look at the last one. */
+const addProducts = async (connect: Connect): Promise<void> => {
+  const { product, provide } = connect(catalog)
+  const last = demoProducts.at(-1)?.sku ?? ''
+  const there = await product({ sku: last }).then(
+    () => true,
+    () => false,
+  )
+  if (there) return
+  for (const { priceMinor, onHand: _, ...facts } of demoProducts)
+    await provide({ product: { ...facts, price: { amount: priceMinor, currency: 'GBP' } } })
 }

@@ -101,13 +101,13 @@ export const catalog = contract('catalog', {
       output: Quote,
       problems: [UnknownSku, MixedCurrencies, TotalTooLarge],
     }),
-    /** For seeding: adds the products that are not there yet. */
+    /** For seeding. */
     provide: command({
-      summary: 'Adds the products that are missing',
+      summary: 'Adds a product if it is missing',
       access: 'internal',
       repeat: 'natural',
-      input: z.object({ products: z.array(Product).max(1_000) }),
-      output: z.object({ added: z.int() }),
+      input: z.object({ product: Product }),
+      output: z.object({ added: z.boolean() }),
     }),
   },
   events: {

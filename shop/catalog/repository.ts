@@ -16,8 +16,6 @@ export interface Products {
   prices(skus: readonly string[]): Promise<ReadonlyMap<string, Money>>
   /** Refused with ProductExists. */
   add(product: Product): void
-  /** Adds those that are missing; answers how many. */
-  provide(products: readonly Product[]): Promise<number>
 }
 
 export const productRepository = repository<Products>({

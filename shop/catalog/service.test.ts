@@ -26,7 +26,7 @@ beforeAll(async () => {
     session: 's',
   })
   seeder = system.client(catalog, { kind: 'service', name: 'seeding' })
-  expect(await seeder.provide({ products: [...demo] })).toEqual({ added: demo.length })
+  for (const one of demo) expect(await seeder.provide({ product: one })).toEqual({ added: true })
 })
 afterAll(() => system?.end())
 
@@ -78,7 +78,8 @@ describe('the list', () => {
 
   test('takes the signs of LIKE for what they are', async () => {
     const odd = ['100% wool', 'snake_case', String.raw`back\slash`]
-    await seeder.provide({ products: odd.map((name, n) => product(`odd ${n}`, { name })) })
+    for (const [n, name] of odd.entries())
+      await seeder.provide({ product: product(`odd ${n}`, { name }) })
     expect(await found({ q: '0%' })).toEqual(['100% wool'])
     expect(await found({ q: '_' })).toEqual(['snake_case'])
     expect(await found({ q: '\\' })).toEqual([String.raw`back\slash`])
@@ -133,7 +134,7 @@ describe('a product', () => {
     await expect(visitor.create(product('no'))).rejects.toEqual(code('unauthenticated'))
     const customer = system.client(catalog, { kind: 'user', id: 'u', roles: [], session: 's' })
     await expect(customer.create(product('no'))).rejects.toEqual(code('forbidden'))
-    await expect(merchant.provide({ products: [] })).rejects.toEqual(code('forbidden'))
+    await expect(merchant.provide({ product: product('no') })).rejects.toEqual(code('forbidden'))
   })
 
   test('that is unknown is not found, in another case too', async () => {
@@ -143,10 +144,10 @@ describe('a product', () => {
   })
 
   test('is provided only when it is missing', async () => {
-    const again = [product('KIT-0001', { name: 'Changed' }), product('new'), product('new')]
-    expect(await seeder.provide({ products: again })).toEqual({ added: 1 })
+    const changed = product('KIT-0001', { name: 'Changed' })
+    expect(await seeder.provide({ product: changed })).toEqual({ added: false })
     expect((await visitor.product({ sku: 'KIT-0001' })).name).toBe('Bramblecote Casserole')
-    expect(await seeder.provide({ products: [] })).toEqual({ added: 0 })
+    expect(await seeder.provide({ product: product('new') })).toEqual({ added: true })
   })
 })
 
@@ -169,12 +170,10 @@ describe('a quote', () => {
 
   test('of unknown SKUs, mixed currencies or too much money is refused', async () => {
     const line = (sku: string) => ({ sku, quantity: 2 })
-    await seeder.provide({
-      products: [
-        product('dear', { price: { amount: Number.MAX_SAFE_INTEGER, currency: 'GBP' } }),
-        product('euro', { price: { amount: 1, currency: 'EUR' } }),
-      ],
-    })
+    const dear = { amount: Number.MAX_SAFE_INTEGER, currency: 'GBP' }
+    await seeder.provide({ product: product('dear', { price: dear }) })
+    const euro = { amount: 1, currency: 'EUR' }
+    await seeder.provide({ product: product('euro', { price: euro }) })
     await expect(visitor.quote({ lines: [line('x'), line('dear'), line('y')] })).rejects.toEqual(
       code('unknown-sku', { skus: ['x', 'y'] }),
     )

@@ -1,22 +1,24 @@
-import { service } from 'serval'
-import { catalog, NoSuchProduct } from './contract.ts'
-import { cursorAfter, skuBefore } from './cursor.ts'
+import { pageCursor, service } from 'serval'
+import { z } from 'zod'
+import { catalog, NoSuchProduct, Sku } from './contract.ts'
 import { quoteOf, summed } from './quote.ts'
 import { productRepository } from './repository.ts'
 import { searchWords } from './search.ts'
+
+const pages = pageCursor(z.strictObject({ after: Sku }))
 
 export const catalogService = service(catalog, {
   repositories: { products: productRepository },
   operations: {
     products: async ({ q = '', category, limit, cursor }, { read }) => {
-      const after = cursor === undefined ? '' : skuBefore(cursor)
+      const after = cursor === undefined ? '' : pages.decode(cursor).after
       const filter = { words: searchWords(q), category }
       // One more than asked for tells whether there is another page.
       const found = await read(({ products }) => products.list(filter, after, limit + 1))
       const items = found.slice(0, limit)
       const last = items.at(-1)
       return found.length > limit && last !== undefined
-        ? { items, next: cursorAfter(last.sku) }
+        ? { items, next: pages.encode({ after: last.sku }) }
         : { items }
     },
     product: async ({ sku }, { read }) => {
@@ -35,7 +37,11 @@ export const catalogService = service(catalog, {
       const prices = await read(({ products }) => products.prices(lines.map(({ sku }) => sku)))
       return quoteOf(lines, prices)
     },
-    provide: ({ products: wanted }, { step }) =>
-      step(async ({ products }) => ({ added: await products.provide(wanted) })),
+    provide: ({ product }, { step }) =>
+      step(async ({ products }) => {
+        if ((await products.find(product.sku)) !== undefined) return { added: false }
+        products.add(product)
+        return { added: true }
+      }),
   },
 })

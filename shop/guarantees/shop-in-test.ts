@@ -47,15 +47,11 @@ export const newCustomer = async (running: TestServices, name: string): Promise<
 }
 
 export const stockOf = async (running: TestServices, counts: readonly { readonly sku: string; readonly onHand: number }[]): Promise<void> => {
-  const products = counts.map(({ sku }) => ({
-    sku,
-    name: `Product ${sku}`,
-    description: '',
-    price: { amount: 250, currency: 'GBP' },
-    category: 'Tests',
-    attributes: {},
-  }))
-  await running.client(catalog, system).provide({ products })
+  for (const { sku } of counts) {
+    const price = { amount: 250, currency: 'GBP' }
+    const product = { sku, name: `Product ${sku}`, description: '', price, category: 'Tests', attributes: {} }
+    await running.client(catalog, system).provide({ product })
+  }
   await running.client(inventory, system).provide({ counts: [...counts] })
 }
 

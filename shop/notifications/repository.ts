@@ -1,5 +1,4 @@
 import { repository } from 'serval'
-import type { After } from './cursor.ts'
 import type { Kind } from './render.ts'
 
 export interface SentNotification {
@@ -18,7 +17,7 @@ export interface NotificationRepository {
   /** A user's, newest first. */
   list(
     userId: string,
-    page: { readonly limit: number; readonly after: After | undefined },
+    page: { readonly limit: number; readonly after: { readonly at: number; readonly id: string } | undefined },
   ): Promise<readonly SentNotification[]>
   counts(): Promise<ReadonlyMap<Kind, number>>
 }

@@ -1,11 +1,27 @@
-import { failure, rfc3339, ServalError, service, type Context, type Message } from 'serval'
+import {
+  failure,
+  pageCursor,
+  rfc3339,
+  ServalError,
+  service,
+  type Context,
+  type Message,
+} from 'serval'
+import { z } from 'zod'
 import { accounts, NoSuchUser } from '../accounts/contract.ts'
 import { orders } from '../orders/contract.ts'
 import { kinds, notifications } from './contract.ts'
-import { cursorText, parseCursor } from './cursor.ts'
 import { mail } from './mail.ts'
 import { render, type Occasion } from './render.ts'
 import { notifications as notificationRepository, type SentNotification } from './repository.ts'
+
+/** A list goes on after this notification: when it was sent, in milliseconds, up to the year 9999. */
+const pages = pageCursor(
+  z.strictObject({
+    at: z.int().min(0).max(253_402_300_799_999),
+    id: z.string().regex(/^[!-~]{1,64}$/),
+  }),
+)
 
 const parts = {
   uses: { accounts },
@@ -48,13 +64,13 @@ export const notificationsService = service(notifications, {
   operations: {
     async list({ limit, cursor }, { caller, read }) {
       if (caller.kind !== 'user') throw failure('forbidden', 'Only users have notifications')
-      const after = cursor === undefined ? undefined : parseCursor(cursor)
+      const after = cursor === undefined ? undefined : pages.decode(cursor)
       // One more than asked for tells whether there is more.
       const found = await read((r) => r.notifications.list(caller.id, { limit: limit + 1, after }))
       const items = found.slice(0, limit)
       const last = items.at(-1)
       if (found.length <= limit || last === undefined) return { items: items.map(view) }
-      return { items: items.map(view), next: cursorText({ at: last.sentAt, id: last.id }) }
+      return { items: items.map(view), next: pages.encode({ at: last.sentAt, id: last.id }) }
     },
     async audit(_, { read, ports }) {
       const counts = await read((r) => r.notifications.counts())

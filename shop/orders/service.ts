@@ -1,9 +1,9 @@
-import { failure, isUnavailability, ServalError, service, type Step } from 'serval'
+import { failure, isUnavailability, pageCursor, ServalError, service, type Step } from 'serval'
+import { z } from 'zod'
 import { catalog } from '../catalog/contract.ts'
 import { inventory } from '../inventory/contract.ts'
 import { payments } from '../payments/contract.ts'
 import { AlreadyConfirmed, NoSuchOrder, orders, statuses } from './contract.ts'
-import { decodeCursor, encodeCursor } from './cursor.ts'
 import { cancelled, cancelling, captureWithinMs, confirmed, orderView, paid, reserved, type CancelReason, type OrderRecord, type Transition } from './order.ts'
 import { orderRepository } from './repository.ts'
 import { seal, unseal } from './seal.ts'
@@ -15,6 +15,7 @@ import { seal, unseal } from './seal.ts'
 
 type OrderStep = Step<{ readonly orders: typeof orderRepository }>
 const { events } = orders
+const pages = pageCursor(z.strictObject({ before: z.string().regex(/^[!-~]{1,64}$/) }))
 
 const userId = (caller: { readonly kind: string; readonly id?: string }): string => {
   if (caller.kind !== 'user' || caller.id === undefined) throw failure('forbidden', 'Orders belong to users')
@@ -69,11 +70,11 @@ export const ordersService = service(orders, {
     },
 
     async list({ status, limit, cursor }, { caller, read }) {
-      const before = decodeCursor(cursor)
+      const before = cursor === undefined ? undefined : pages.decode(cursor).before
       const found = await read((r) => r.orders.list({ customerId: userId(caller), status, before, limit: limit + 1 }))
       const page = found.slice(0, limit)
       const last = page.at(-1)
-      return { items: page.map(orderView), ...(found.length > limit && last !== undefined ? { next: encodeCursor(last.id) } : {}) }
+      return { items: page.map(orderView), ...(found.length > limit && last !== undefined ? { next: pages.encode({ before: last.id }) } : {}) }
     },
 
     async order({ id }, { caller, read }) {

@@ -57,6 +57,7 @@ const commonest = (counts: ReadonlyMap<string, number> = new Map()): string | un
 const slug = (text: string) =>
   text
     .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '') || 'nowhere'
@@ -103,7 +104,7 @@ export const planner = () => {
     if (!/^\d+$/.test(row.invoice) || row.quantity <= 0 || row.unitPriceMinor <= 0) return
     lines += 1
     const { invoice, at, quantity } = row
-    const seen = skus.get(row.sku) ?? { sku: row.sku, prices: [], descriptions: new Map() }
+    const seen: Seen = skus.get(row.sku) ?? { sku: row.sku, prices: [], descriptions: new Map() }
     skus.set(row.sku, seen)
     seen.prices.push(row.unitPriceMinor)
     const { description } = row

@@ -83,22 +83,5 @@ create index product_category on product (category, sku);
         { rows: 1, otherwise: ProductExists({ sku }) },
       )
     },
-    // Many aggregates, each by itself: nothing is published, and a part of them would do no harm.
-    provide: async (products) => {
-      const rows = products.map(({ price, ...product }) => ({
-        ...product,
-        ...price,
-        search: searchText(product),
-      }))
-      const added = await session.query(
-        `insert into product (${columns}, search)
-         select ${columns}, search from jsonb_to_recordset($1::jsonb) as given (
-           sku text, name text, description text, amount bigint, currency text, category text,
-           attributes jsonb, search text
-         ) order by sku on conflict do nothing returning 1 as added`,
-        [JSON.stringify(rows)],
-      )
-      return added.length
-    },
   }),
 })

@@ -115,27 +115,24 @@ test('stop ends a loop that waits, and a turn that fails because of it is no fai
 })
 
 test('failures are told, and back off from 50 ms to 2 s; a success starts over', async () => {
-  const { env, turns, failed } = handLoop()
-  const waits: number[] = []
-  for (let nth = 0; nth < 8; nth++) {
-    turns.at(-1)?.fail(new Error(`failure ${nth}`))
-    const before = turns.length
-    let waited = 0
-    await env.advance(0)
-    while (turns.length === before) {
-      await env.advance(50)
-      waited += 50
-    }
-    waits.push(waited)
-  }
-  expect(waits).toEqual([50, 100, 200, 400, 800, 1_600, 2_000, 2_000])
-  expect(failed).toHaveLength(8)
-  turns.at(-1)?.end(0)
-  await env.advance(0)
-  turns.at(-1)?.fail(new Error('again'))
-  const before = turns.length
-  await env.advance(50)
-  expect(turns).toHaveLength(before + 1)
+  const env = manualEnv()
+  const times: number[] = []
+  let failures = 0
+  const running = loop({
+    env,
+    failed: () => (failures += 1),
+    turn: () => {
+      times.push(env.now())
+      return times.length === 9 ? Promise.resolve(7) : Promise.reject(new Error('away'))
+    },
+  })
+  await env.advance(7_210)
+  await running.stop()
+  expect(times.slice(1).map((at, index) => at - (times[index] ?? 0))).toEqual([
+    ...[50, 100, 200, 400, 800, 1_600, 2_000, 2_000],
+    ...[7, 50],
+  ])
+  expect(failures).toBe(10)
 })
 
 test('a turn that throws before it returns a promise is a failure as any other', async () => {

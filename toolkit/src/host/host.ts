@@ -26,6 +26,22 @@ export interface HostOptions {
   readonly progress?: (doing: string) => void
 }
 
+/** What a port may have beside what its service uses: it is opened before the services start, and closed after they have stopped. */
+interface PortLife {
+  readonly open?: () => unknown
+  readonly close?: () => unknown
+}
+
+const drainMs = 10_000
+
+/** Lets a server finish what it has begun, for ten seconds. */
+const drainServer = async (server: HttpServer, env: Env): Promise<void> => {
+  const patience = new AbortController()
+  const late = env.sleep(drainMs, patience.signal).then(() => server.close(), () => undefined)
+  await Promise.race([server.drain(), late])
+  patience.abort()
+}
+
 const json = (value: unknown, status = 200): HttpReply => ({
   status,
   headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
@@ -38,10 +54,25 @@ const isOperators = (operation: Operation) => operation.access === 'operator'
 /** One process: from a setup to running services behind two addresses. What was started is stopped again when a later part fails. */
 export const startHost = async ({ setup, env, log, progress = () => undefined }: HostOptions): Promise<RunningHost> => {
   const { system } = setup
-  const undo: (() => Promise<unknown>)[] = [() => setup.stores.close()]
+  /** What was started, to be stopped in the opposite order. */
+  const started: (() => unknown)[] = [() => setup.stores.close()]
+  const stop = async () => {
+    for (const end of started.splice(0).reverse())
+      await Promise.resolve(end()).catch((error: unknown) => log.error('a part could not be stopped', {}, error))
+  }
+  const listen = async (options: Parameters<Setup['listen']>[0]): Promise<HttpServer> => {
+    const server = await setup.listen(options)
+    started.push(() => drainServer(server, env))
+    return server
+  }
   let ready = false
   try {
     const master = await setup.masterSecret()
+    for (const one of Object.values(setup.ports)) {
+      const { open, close } = one as PortLife
+      if (close !== undefined) started.push(() => close())
+      await open?.()
+    }
     progress(`opening ${setup.stores.name}`)
     const services = await startServices({
       services: system.services,
@@ -51,7 +82,7 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
       ports: setup.ports,
       secret: (service, purpose) => derive(master, `${system.name}/${service}/${purpose}`),
     })
-    undo.push(services.stop)
+    started.push(services.stop)
     const connect: Connect = (contract) => services.client(contract, { kind: 'service', name: system.name })
     if (setup.development && system.seed !== undefined) {
       progress('adding demo products and accounts')
@@ -69,7 +100,7 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
         '/health/ready': () => Promise.resolve(ready ? json({ status: 'ready' }) : json({ status: 'not-ready' }, 503)),
       }
     }
-    const front = await setup.listen({
+    const front = await listen({
       ...common,
       ...setup.public,
       handle: edge({
@@ -78,8 +109,7 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
         pages: pagesOf(isPublic, contracts),
       }),
     })
-    undo.push(() => front.drain())
-    const back = await setup.listen({
+    const back = await listen({
       ...common,
       ...setup.operator,
       handle: edge({
@@ -91,7 +121,6 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
         pages: pagesOf(isOperators, [...contracts, control]),
       }),
     })
-    undo.push(() => back.drain())
     ready = true
     return {
       services,
@@ -100,13 +129,11 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
       operatorKey: key,
       drain: async () => {
         ready = false
-        await Promise.all([front.drain(), back.drain()])
-        await services.stop()
-        await setup.stores.close()
+        await stop()
       },
     }
   } catch (error) {
-    for (const step of undo.reverse()) await step().catch((failed: unknown) => log.error('a part could not be stopped', {}, failed))
+    await stop()
     throw error
   }
 }

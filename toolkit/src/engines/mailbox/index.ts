@@ -36,6 +36,8 @@ export interface MailboxMailer {
   /** Resolves when the mail is kept. A mail whose Message-ID is there already is counted and dropped. */
   send(mail: MailboxMail): Promise<void>
   readonly mailbox: Mailbox
+  /** Reads what the file holds; rejects the start of a host when it cannot. Done by the first use otherwise. */
+  open(): void
   close(): void
 }
 
@@ -104,6 +106,7 @@ export const mailbox = ({ file, env = systemEnv() }: MailboxOptions = {}): Mailb
     return (opened = { index, journal })
   }
   return {
+    open: () => void open(),
     send: async ({ messageId, to, subject, text }) => {
       const { index, journal } = open()
       const entry: Entry = index.has(messageId)

@@ -62,7 +62,7 @@ const parse = (text: string): Holder | undefined => {
 
 const isAlive = (holder: Holder, path: string): boolean =>
   holder.host === hostname()
-    ? startOf(holder.pid) !== undefined
+    ? startOf(holder.pid) === holder.started
     : Date.now() - statSync(path).mtimeMs < silentMs
 
 export const lockFolder = (folder: string): FolderLock => {

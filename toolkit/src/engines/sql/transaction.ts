@@ -89,8 +89,8 @@ export const runTransaction = async <T>(
   try {
     const value = await work(session)
     over = true
-    if (failed) throw (failed as { error: unknown }).error
-    // A query that nobody waited for may still be under way: it goes before the commit, or fails it.
+    // A query that nobody waited for may still be under way: it goes before the commit, or fails it. After
+    // a failure, also one that `work` swallowed, this rejects with it.
     if (begun || writes.length > 0) await send(writes, true)
     return value
   } catch (error) {
