@@ -11,23 +11,23 @@ export interface Attempt {
 }
 
 export const attempts: readonly Attempt[] = [
-  { title: 'a good card', card: 'tok_ok', lines: 'some', ends: { status: 'confirmed' } },
+  { title: 'good card', card: 'tok_ok', lines: 'some', ends: { status: 'confirmed' } },
   {
-    title: 'a declined card',
+    title: 'declined card',
     card: 'tok_declined',
     lines: 'some',
     ends: { status: 'cancelled', reason: 'payment-declined' },
   },
-  { title: 'a slow bank', card: 'tok_slow', lines: 'some', ends: { status: 'confirmed' } },
-  { title: 'a flaky bank', card: 'tok_flaky', lines: 'some', ends: { status: 'confirmed' } },
+  { title: 'slow bank', card: 'tok_slow', lines: 'some', ends: { status: 'confirmed' } },
+  { title: 'flaky bank', card: 'tok_flaky', lines: 'some', ends: { status: 'confirmed' } },
   {
-    title: 'more than in stock',
+    title: 'too many',
     card: 'tok_ok',
     lines: 'more-than-there-is',
     ends: { status: 'cancelled', reason: 'out-of-stock' },
   },
   {
-    title: 'changed my mind',
+    title: 'change of mind',
     // The bank takes its time, so that there is some left to cancel in.
     card: 'tok_slow',
     lines: 'some',

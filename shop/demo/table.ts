@@ -22,14 +22,24 @@ export const money = ({ amount, currency }: Money): string =>
 export const isFinal = ({ status }: Pick<ShownOrder, 'status'>): boolean =>
   status === 'confirmed' || status === 'cancelled'
 
-/** One line, in at most 80 columns. */
+/** One line, in less than 80 columns. */
 export const rowText = ({ title, card, order, afterMs }: TableRow): string => {
   const sign = order.status === 'confirmed' ? '✓' : order.status === 'cancelled' ? '✗' : '…'
-  const why = order.reason === undefined ? '' : `: ${order.reason}`
-  const back = order.refunded === true ? ', refunded' : ''
-  const seconds = `${(afterMs / 1_000).toFixed(1)} s`.padStart(6)
-  const cells = [title.padEnd(18), card.padEnd(13), money(order.total).padStart(10), seconds]
-  return `  ${sign} ${cells.join(' ')}  ${order.status}${why}${back}`
+  const seconds = `${(afterMs / 1_000).toFixed(1)} s`
+  const cells = [title.padEnd(14), card.padEnd(12), money(order.total).padStart(9)]
+  return `  ${sign} ${cells.join(' ')} ${seconds.padStart(5)} ${endText(order)}`
+}
+
+const endText = ({ status, reason, refunded }: ShownOrder): string => {
+  // This reason says that it is cancelled.
+  const words = reason === 'cancelled-by-customer' ? reason : `${status}: ${reason}`
+  const back = refunded === true ? ', refunded' : ''
+  return reason === undefined ? status : `${status === 'cancelling' ? status : words}${back}`
+}
+
+export type TableStream = Pick<NodeJS.WriteStream, 'write' | 'isTTY'> & {
+  /** Of a terminal. */
+  readonly columns?: number
 }
 
 export interface Table {
@@ -38,14 +48,17 @@ export interface Table {
 }
 
 /** On a terminal the table is drawn over itself; elsewhere a row is printed when its order has moved. */
-export const tableOn = (stream: Pick<NodeJS.WriteStream, 'write' | 'isTTY'>): Table => {
+export const tableOn = (stream: TableStream): Table => {
   const shown = new Map<string, string>()
   let drawn = 0
   return {
     show: (rows) => {
       if (stream.isTTY) {
         const up = drawn === 0 ? '' : `\u001b[${drawn}A\r\u001b[0J`
-        stream.write(`${up}${rows.map((row) => `${rowText(row)}\n`).join('')}`)
+        // A line that wraps would be two to go up.
+        const width = (stream.columns ?? 80) - 1
+        const lines = rows.map((row) => `${rowText(row).slice(0, width)}\n`)
+        stream.write(`${up}${lines.join('')}`)
         drawn = rows.length
         return
       }

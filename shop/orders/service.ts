@@ -24,13 +24,20 @@ const userId = (caller: { readonly kind: string; readonly id?: string }): string
 
 const codeOf = (error: unknown): string => (error instanceof ServalError ? error.code : '')
 
-/** Makes a transition and publishes it, unless the order is past it. */
-const advance = async (step: OrderStep, id: string, transition: Transition): Promise<void> => {
-  const before = await step.orders.load(id)
-  const after = before === undefined ? undefined : transition(before)
-  if (after === undefined) return
-  step.orders.save(after)
-  publish(step, after)
+/**
+ * The work of a step that makes a transition and publishes it, unless the order is past it. It begins with the order as it was read before the step; when that was
+ * changed meanwhile, the guard on its version has the work run again, and then it reads for itself.
+ */
+const advance = (read: OrderRecord, transition: Transition): ((step: OrderStep) => Promise<void>) => {
+  let known: OrderRecord | undefined = read
+  return async (step) => {
+    const before = known ?? (await step.orders.load(read.id))
+    known = undefined
+    const after = before === undefined ? undefined : transition(before)
+    if (after === undefined) return
+    step.orders.save(after)
+    publish(step, after)
+  }
 }
 
 const publish = (step: OrderStep, order: OrderRecord): void => {
@@ -127,7 +134,7 @@ export const ordersService = service(orders, {
           throw error
         },
       )
-      await step((s) => advance(s, orderId, next))
+      await step(advance(order, next))
     }),
 
     on(events.reserved, async ({ data: { orderId } }, { env, read, uses, secret, step }) => {
@@ -149,7 +156,7 @@ export const ordersService = service(orders, {
         }
       }
       const next = await capture()
-      await step((s) => advance(s, orderId, next))
+      await step(advance(order, next))
     }),
 
     on(events.paid, async ({ data: { orderId } }, { read, uses, step }) => {
@@ -163,7 +170,7 @@ export const ordersService = service(orders, {
           throw error
         },
       )
-      await step((s) => advance(s, orderId, next))
+      await step(advance(order, next))
     }),
 
     on(events.cancelling, async ({ data: { orderId } }, { read, uses, step }) => {
@@ -171,7 +178,7 @@ export const ordersService = service(orders, {
       if (order?.state.status !== 'cancelling') return
       await uses.inventory.release({ orderId })
       const { refunded } = await uses.payments.refund({ orderId })
-      await step((s) => advance(s, orderId, cancelled(refunded)))
+      await step(advance(order, cancelled(refunded)))
     }),
   ],
 })

@@ -88,7 +88,7 @@ let life: ReturnType<typeof dieAt>
 const start = async () => {
   tries = new Map()
   slow = { release: () => undefined, waiting: 0 }
-  life = dieAt(-1)
+  life = dieAt()
   system = await startTestServices({ services: [notesService, readerService], server: crashing(server, life) })
 }
 

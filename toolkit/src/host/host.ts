@@ -32,6 +32,17 @@ interface PortLife {
   readonly close?: () => unknown
 }
 
+/** Derives each secret once. */
+const secretsFrom = (master: Uint8Array<ArrayBuffer>, system: string) => {
+  const derived = new Map<string, Promise<Uint8Array<ArrayBuffer>>>()
+  return (service: string, purpose: string) => {
+    const name = `${system}/${service}/${purpose}`
+    const secret = derived.get(name) ?? derive(master, name)
+    derived.set(name, secret)
+    return secret
+  }
+}
+
 const drainMs = 10_000
 
 /** Lets a server finish what it has begun, for ten seconds. */
@@ -80,7 +91,7 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
       env,
       log,
       ports: setup.ports,
-      secret: (service, purpose) => derive(master, `${system.name}/${service}/${purpose}`),
+      secret: secretsFrom(master, system.name),
     })
     started.push(services.stop)
     const connect: Connect = (contract) => services.client(contract, { kind: 'service', name: system.name })

@@ -101,7 +101,7 @@ test('any fields give one line that reads as an object', () => {
       expect(lines[0]).not.toMatch(/[\n\r\u2028\u2029]/)
       expect(last()).toMatchObject({ level: 'error' })
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   )
 })
 

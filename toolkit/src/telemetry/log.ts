@@ -43,13 +43,24 @@ const describe = (error: unknown, depth = 0): Record<string, unknown> => {
   }
 }
 
+const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? textOf(value) : value)
+
+/** The value, or its text where JSON cannot hold it, such as a circle. */
+const holdable = (value: unknown): unknown => {
+  try {
+    JSON.stringify(value, plain)
+    return value
+  } catch {
+    return textOf(value)
+  }
+}
+
 /** JSON of whatever it is: a log line must not be what fails. */
 const json = (entry: Readonly<Record<string, unknown>>): string => {
-  const plain = (value: unknown) => (typeof value === 'bigint' ? textOf(value) : value)
   try {
-    return JSON.stringify(entry, (_, value: unknown) => plain(value))
+    return JSON.stringify(entry, plain)
   } catch {
-    return JSON.stringify(entry, (name, value: unknown) => (name === '' || typeof value !== 'object' ? plain(value) : textOf(value)))
+    return JSON.stringify(Object.fromEntries(Object.entries(entry).map(([name, value]) => [name, holdable(value)])), plain)
   }
 }
 

@@ -7,30 +7,36 @@ export interface CrashPoints {
   readonly dead: boolean
 }
 
+/** Tells the first, second, … pass of a point apart, whatever passes in between. */
+const numbered = () => {
+  const passed = new Map<string, number>()
+  return (point: string): string => {
+    const count = (passed.get(point) ?? 0) + 1
+    passed.set(point, count)
+    return `${point} (${count})`
+  }
+}
+
 /** Records the points of a clean run. */
 export const recordPoints = (): CrashPoints & { readonly points: readonly string[] } => {
   const points: string[] = []
-  return { points, dead: false, pass: (point) => void points.push(point) }
+  const name = numbered()
+  return { points, dead: false, pass: (point) => void points.push(name(point)) }
 }
 
-/** Dies at the n-th point, counted from 0; or when `kill` is called. */
-export const dieAt = (at: number): CrashPoints & { readonly diedAt: string | undefined; kill(): void } => {
-  let passed = 0
+/** Dies at a recorded point; or when `kill` is called. */
+export const dieAt = (recorded?: string): CrashPoints & { kill(): void } => {
+  const name = numbered()
   let dead = false
-  let diedAt: string | undefined
   return {
     get dead() {
       return dead
     },
-    get diedAt() {
-      return diedAt
-    },
     kill: () => void (dead = true),
     pass: (point) => {
       if (dead) throw new Died()
-      if (passed++ !== at) return
+      if (name(point) !== recorded) return
       dead = true
-      diedAt = point
       throw new Died()
     },
   }

@@ -32,7 +32,9 @@ const postgresPrograms = (): string | undefined => {
     .sort((a, b) => Number(b) - Number(a))
     .map((version) => join(debian, version, 'bin'))
     .concat((process.env['PATH'] ?? '').split(delimiter))
-  return candidates.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
+  return candidates.find(
+    (folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')),
+  )
 }
 
 const freePort = (): Promise<number> =>
@@ -81,18 +83,22 @@ const missing = (reason: string) => {
 }
 
 /** Like startPostgres, but never a shared server: for tests that stop and start it. */
-export const startOwnPostgres = async (): Promise<PostgresServer | { readonly missing: string }> => {
+export const startOwnPostgres = async (): Promise<
+  PostgresServer | { readonly missing: string }
+> => {
   const programs = postgresPrograms()
   if (programs === undefined) return missing('no PostgreSQL server is installed (initdb, postgres)')
   const user = await unprivileged()
-  if (!user) return missing('PostgreSQL does not run as root, and there is no user postgres with setpriv')
+  if (!user)
+    return missing('PostgreSQL does not run as root, and there is no user postgres with setpriv')
 
   const folder = await mkdtemp(join(tmpdir(), 'serval-postgres-'))
   const data = join(folder, 'data')
   const password = crypto.randomUUID()
   const passwordFile = join(folder, 'password')
   await writeFile(passwordFile, password)
-  if (user.uid >= 0) for (const path of [folder, passwordFile]) await chown(path, user.uid, user.gid)
+  if (user.uid >= 0)
+    for (const path of [folder, passwordFile]) await chown(path, user.uid, user.gid)
   await chmod(folder, 0o700)
   const as = (program: string, ...args: string[]) => {
     const [file, ...rest] = [...user.as, join(programs, program), ...args] as [string, ...string[]]

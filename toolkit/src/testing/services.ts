@@ -3,6 +3,7 @@ import { pglite } from '../engines/pglite/index.ts'
 import { sqlStores, type SqlServer } from '../engines/sql/index.ts'
 import { startServices, type RunningServices } from '../host/services.ts'
 import type { Service } from '../service/index.ts'
+import type { StoreEngine } from '../store/engine.ts'
 import { logger } from '../telemetry/log.ts'
 
 export interface TestServicesOptions {
@@ -11,24 +12,26 @@ export interface TestServicesOptions {
   readonly env?: Env
   /** Default: an embedded PostgreSQL in memory, of its own. */
   readonly server?: SqlServer
+  /** Instead of `server`: the stores, of whatever kind; memoryStores() starts at once. */
+  readonly stores?: StoreEngine
 }
 
 export interface TestServices extends RunningServices {
   /** Every line that was logged. */
   readonly lines: readonly string[]
   readonly env: Env
-  /** Stops the services; with `keepServer` the database stays, for another start. */
+  /** Stops the services; with `keepServer` the server or the stores stay, for another start. */
   end(options?: { readonly keepServer?: boolean }): Promise<void>
 }
 
 /** Services at work in a test: in process, on a real store, without a socket. */
 export const startTestServices = async (options: TestServicesOptions): Promise<TestServices> => {
   const env = options.env ?? systemEnv()
-  const server = options.server ?? pglite({})
+  const stores = options.stores ?? sqlStores(options.server ?? pglite({}))
   const lines: string[] = []
   const running = await startServices({
     services: options.services,
-    stores: sqlStores(server),
+    stores,
     env,
     log: logger({ env, level: 'debug', write: (line) => lines.push(line) }),
     ports: options.ports ?? {},
@@ -40,7 +43,7 @@ export const startTestServices = async (options: TestServicesOptions): Promise<T
     env,
     end: async (ending) => {
       await running.stop()
-      if (ending?.keepServer !== true) await server.close()
+      if (ending?.keepServer !== true) await stores.close()
     },
   }
 }

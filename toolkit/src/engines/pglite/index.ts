@@ -36,7 +36,10 @@ export const pglite = ({ folder, env = systemEnv() }: PgliteOptions = {}): SqlSe
 
   const open = async (service: string): Promise<SqlDatabase> => {
     if (!/^(?!pg_)[a-z][a-z0-9_-]{0,30}$/.test(service) || refusedNames.includes(service))
-      throw failure('misconfigured', `a service's name must match [a-z][a-z0-9_-]{0,30}, not '${service}'`)
+      throw failure(
+        'misconfigured',
+        `a service's name must match [a-z][a-z0-9_-]{0,30}, not '${service}'`,
+      )
     started ??= start()
     started.catch(() => (started = undefined))
     const { session, upkeep } = await started

@@ -46,8 +46,11 @@ const inMemory = async (): Promise<Started> => {
 const firstReason = (said: readonly string[]): string | undefined => {
   const at = said.findIndex((line) => /\b(FATAL|PANIC):/.test(line))
   const next = said[at + 1]
-  const words = at < 0 ? said.slice(-1) : next?.includes('DETAIL:') ? [said[at]!, next] : [said[at]!]
-  return words.map((line) => line.replace(/^.*?\b(FATAL|PANIC|DETAIL): */, '')).join(': ') || undefined
+  const words =
+    at < 0 ? said.slice(-1) : next?.includes('DETAIL:') ? [said[at]!, next] : [said[at]!]
+  return (
+    words.map((line) => line.replace(/^.*?\b(FATAL|PANIC|DETAIL): */, '')).join(': ') || undefined
+  )
 }
 
 const inFolder = async (folder: string): Promise<Started> => {

@@ -1,9 +1,19 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { access, constants, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import {
+  access,
+  constants,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, extname, join } from 'node:path'
+import { basename, dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -56,12 +66,24 @@ const cacheFolder = async (): Promise<string | undefined> => {
   }
 }
 
+/** What a process that was killed while it made a template left in the cache. */
+const removeLeftovers = async (cached: string): Promise<void> => {
+  const cache = dirname(cached)
+  for (const name of await readdir(cache)) {
+    if (!name.startsWith(`${basename(cached)}-`)) continue
+    const { mtimeMs } = await stat(join(cache, name))
+    if (Date.now() - mtimeMs > 600_000)
+      await rm(join(cache, name), { recursive: true, force: true })
+  }
+}
+
 export const databaseTemplate = async (): Promise<Template> => {
   const cached = await cacheFolder()
   if (cached !== undefined && existsSync(cached)) return at(cached, () => Promise.resolve())
   const root = await mkdtemp(cached === undefined ? join(tmpdir(), 'serval-pglite-') : `${cached}-`)
   const remove = () => rm(root, { recursive: true, force: true })
   try {
+    if (cached !== undefined) await removeLeftovers(cached).catch(() => undefined)
     await create(root)
     if (cached === undefined) return at(root, remove)
     // Another process may have been quicker; then its copy serves.

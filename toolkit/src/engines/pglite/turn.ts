@@ -12,6 +12,15 @@ export interface Turn {
 /** The database answers at once, so a queue of transactions would never let timers and sockets in. */
 const longestRunMs = 8
 
+/** A step calls nobody and so ends at once; one that waits for a second step would wait for ever. */
+const longestHoldMs = 10_000
+
+const stuck = () =>
+  new SqlError(
+    `a transaction has held the one session for ${longestHoldMs} ms: does it wait for a call, or for another transaction?`,
+    { sqlState: '55P03', outcome: 'rolled-back' },
+  )
+
 const over = () =>
   new SqlError('the database is closed', { sqlState: '57P01', outcome: 'rolled-back' })
 
@@ -19,6 +28,8 @@ export const turns = (env: Env): Turn => {
   const waiting: { resolve(): void; reject(error: Error): void }[] = []
   let held = false
   let ended = false
+  let holder = 0
+  let forgetWatch: (() => void) | undefined
   /** When the event loop last came by; 0 while nobody has used the session since. */
   let runningSince = 0
 
@@ -31,12 +42,23 @@ export const turns = (env: Env): Turn => {
     return now - runningSince >= longestRunMs
   }
 
+  const watch = () => {
+    const seen = holder
+    forgetWatch = env.after(longestHoldMs, () => {
+      forgetWatch = undefined
+      if (holder === seen) for (const { reject } of waiting.splice(0)) reject(stuck())
+      else if (waiting.length > 0) watch()
+    })
+  }
+
   const take = (): Promise<void> => {
     if (ended) return Promise.reject(over())
     if (!held) {
       held = true
+      holder += 1
       return tired() ? new Promise((resolve) => setImmediate(resolve)) : Promise.resolve()
     }
+    if (!forgetWatch) watch()
     return new Promise((resolve, reject) => waiting.push({ resolve, reject }))
   }
 
@@ -44,6 +66,11 @@ export const turns = (env: Env): Turn => {
     take,
     give: () => {
       const next = waiting.shift()
+      if (waiting.length === 0) {
+        forgetWatch?.()
+        forgetWatch = undefined
+      }
+      holder += 1
       if (!next) held = false
       else if (tired()) setImmediate(next.resolve)
       else next.resolve()

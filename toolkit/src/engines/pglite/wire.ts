@@ -157,7 +157,7 @@ const parseRow = (bytes: Buffer, from: number, columns: readonly Column[]): SqlR
 
 const parseError = (bytes: Buffer, from: number): SqlError => {
   const fields: Record<string, string> = {}
-  for (let at = from; bytes[at] !== 0; ) {
+  for (let at = from; bytes[at] !== 0;) {
     const end = zero(bytes, at)
     fields[String.fromCharCode(bytes[at]!)] = bytes.toString('utf8', at + 1, end)
     at = end + 1

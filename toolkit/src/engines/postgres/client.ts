@@ -167,7 +167,10 @@ export const openClient = (options: ClientOptions): Client => {
 }
 
 /** What the driver threw, in the port's words. */
-export const sqlError = (error: unknown, outcome: SqlError['outcome'] = 'rolled-back'): SqlError => {
+export const sqlError = (
+  error: unknown,
+  outcome: SqlError['outcome'] = 'rolled-back',
+): SqlError => {
   if (error instanceof SqlError) return error
   if (error instanceof driver.PostgresError) {
     // A plan that was prepared before a migration: it is prepared anew when the transaction runs again.

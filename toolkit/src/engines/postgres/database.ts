@@ -67,7 +67,11 @@ export const postgresDatabase = (pool: Pool): SqlDatabase => {
   return {
     transaction: (work) => runTransaction(async () => channel(await pool.take(), pool), work),
     // A connection for each statement, so that nobody waits for what `work` does between two.
-    read: (work) => runReads(({ text, values }) => borrow(async (client) => (await client.run(text, values)).slice()), work),
+    read: (work) =>
+      runReads(
+        ({ text, values }) => borrow(async (client) => (await client.run(text, values)).slice()),
+        work,
+      ),
     script: async (text) => {
       await borrow(async (client) => {
         const sent = [

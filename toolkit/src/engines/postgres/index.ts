@@ -65,7 +65,10 @@ export const postgres = (options: PostgresOptions): SqlServer => {
 
   const open = async (service: string): Promise<SqlDatabase> => {
     if (!/^[a-z][a-z0-9_-]{0,30}$/.test(service))
-      throw failure('misconfigured', `a service's name must match [a-z][a-z0-9_-]{0,30}, not '${service}'`)
+      throw failure(
+        'misconfigured',
+        `a service's name must match [a-z][a-z0-9_-]{0,30}, not '${service}'`,
+      )
     const at = target(service)
     try {
       if (urls[service] === undefined) await provision(at, url)
@@ -81,7 +84,9 @@ export const postgres = (options: PostgresOptions): SqlServer => {
         await database.script(`select pg_advisory_xact_lock(7368647512); ${guardFunction}`)
       return database
     } catch (error) {
-      throw failure('cannot-start', `${name}, ${service}: ${sqlError(error).message}`, { cause: error })
+      throw failure('cannot-start', `${name}, ${service}: ${sqlError(error).message}`, {
+        cause: error,
+      })
     }
   }
 

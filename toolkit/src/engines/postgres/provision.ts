@@ -85,7 +85,9 @@ export const provision = async (options: ClientOptions, adminUrl: string): Promi
     } catch (error) {
       if (sqlError(error).sqlState !== '28P01' || password === undefined) throw error
       // The secret was changed since the role was made.
-      await admin.simple(`alter role ${quote(user)} login password ${literal(scramVerifier(password))}`)
+      await admin.simple(
+        `alter role ${quote(user)} login password ${literal(scramVerifier(password))}`,
+      )
       await login(options)
     }
   } finally {

@@ -104,10 +104,10 @@ export const sqlServerSuite = (name: string, makeServer: () => SqlServer | Promi
           session.write('insert into at_ values ($1, $2, $3)', [1_700_000_000_123, 'x', 5])
         })
         const rows = await database.read((session) =>
-          session.query('select at, count(*) from at_ where at <= $1 and note = any($2) group by at', [
-            1_700_000_000_123,
-            ['x', 'y'],
-          ]),
+          session.query(
+            'select at, count(*) from at_ where at <= $1 and note = any($2) group by at',
+            [1_700_000_000_123, ['x', 'y']],
+          ),
         )
         expect(rows).toEqual([{ at: 1_700_000_000_123, count: 1 }])
       })
@@ -291,7 +291,10 @@ export const sqlServerSuite = (name: string, makeServer: () => SqlServer | Promi
         const database = await withTable()
         await database.transaction(async (session) => {
           session.write(insert, [1, 5], one)
-          session.write('insert into item values (2, 5), (3, 5)', [], { rows: 2, otherwise: 'again' })
+          session.write('insert into item values (2, 5), (3, 5)', [], {
+            rows: 2,
+            otherwise: 'again',
+          })
           session.write('update item set n = n - $2 where id = $1 and n >= $2', [1, 5], one)
           session.write('delete from item where id = $1', [3], one)
           session.write('delete from item where id = $1', [9], { rows: 0, otherwise: 'again' })

@@ -1,10 +1,4 @@
-import {
-  SqlError,
-  type SqlGuard,
-  type SqlRow,
-  type SqlSession,
-  type SqlValue,
-} from './database.ts'
+import { SqlError, type SqlGuard, type SqlRow, type SqlSession, type SqlValue } from './database.ts'
 
 export interface Statement {
   readonly text: string

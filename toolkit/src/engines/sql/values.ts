@@ -100,8 +100,16 @@ export const sqlTypes: readonly SqlType[] = [
   { oids: [1184], parse: instant, serialize: fromInstant },
   // Outside the table, so a string on every engine: dates without a zone, numeric, all else.
   { oids: [1082, 1114, 1700], parse: text, serialize: String },
-  { oids: [1009, 1015, 2951], parse: (value) => parseArray(value, text), serialize: arrayOf(String) },
-  { oids: [1005, 1007, 1022], parse: (value) => parseArray(value, Number), serialize: arrayOf(String) },
+  {
+    oids: [1009, 1015, 2951],
+    parse: (value) => parseArray(value, text),
+    serialize: arrayOf(String),
+  },
+  {
+    oids: [1005, 1007, 1022],
+    parse: (value) => parseArray(value, Number),
+    serialize: arrayOf(String),
+  },
   { oids: [1016], parse: (value) => parseArray(value, whole), serialize: arrayOf(bigint) },
   { oids: [1185], parse: (value) => parseArray(value, instant), serialize: arrayOf(fromInstant) },
 ]

@@ -1,0 +1,102 @@
+import { rfc3339 } from '../../base/env.ts'
+import { failure } from '../../base/failure.ts'
+import type { Message } from '../../contract/index.ts'
+import { partitionCount } from '../../events/partition.ts'
+import type { Log, LogReaders, OutboxEntry } from '../../store/store.ts'
+
+interface Partition {
+  /** The position of the oldest message that is kept, or of the next one. */
+  first: number
+  readonly messages: Message[]
+}
+
+/** What a service published. Only the relay writes it, at once, so it needs no rollback. */
+export interface LogState {
+  readonly outbox: OutboxEntry[]
+  readonly partitions: readonly Partition[]
+  /** Positions by subscription and partition. */
+  readonly readers: Map<string, Map<number, number>>
+}
+
+export const emptyLog = (): LogState => ({
+  outbox: [],
+  partitions: Array.from({ length: partitionCount }, () => ({ first: 1, messages: [] })),
+  readers: new Map(),
+})
+
+const headOf = ({ first, messages }: Partition) => first + messages.length - 1
+
+const message = (source: string, entry: OutboxEntry, position: number): Message => ({
+  specversion: '1.0',
+  id: entry.id,
+  source,
+  type: entry.type,
+  subject: entry.key,
+  time: rfc3339(entry.at),
+  data: JSON.parse(entry.data) as unknown,
+  correlationid: entry.correlationId,
+  partition: entry.partition,
+  position,
+})
+
+export const memoryLog = (state: LogState, source: string): Log => {
+  const at = (partition: number): Partition => {
+    const found = state.partitions[partition]
+    if (found === undefined) throw failure('internal', `a log has no partition ${partition}`)
+    return found
+  }
+  return {
+    relay: async () => {
+      const grown = new Set<number>()
+      for (const entry of state.outbox.splice(0)) {
+        const partition = at(entry.partition)
+        partition.messages.push(message(source, entry, headOf(partition) + 1))
+        grown.add(entry.partition)
+      }
+      return [...grown]
+    },
+    read: async (after, limit) =>
+      after
+        .toSorted((a, b) => a.partition - b.partition)
+        .flatMap(({ partition, position }) => {
+          const { first, messages } = at(partition)
+          if (position > 0 && position + 1 < first)
+            throw failure('cursor-too-old', `partition ${partition} of ${source}: asked from ${position + 1}, the log begins at ${first}`)
+          const from = Math.max(0, position + 1 - first)
+          // A copy each: a reader may do with it what it likes.
+          return structuredClone(messages.slice(from, from + limit))
+        }),
+    heads: async () =>
+      state.partitions.map((one, partition) => ({ partition, position: headOf(one) })),
+    readers: readers(state),
+  }
+}
+
+const readers = ({ readers, partitions }: LogState): LogReaders => ({
+  report: async (subscription, positions) => {
+    const known = readers.get(subscription) ?? new Map<number, number>()
+    readers.set(subscription, known)
+    for (const { partition, position } of positions)
+      known.set(partition, Math.max(known.get(partition) ?? 0, position))
+  },
+  list: async () =>
+    [...readers]
+      .flatMap(([subscription, known]) =>
+        [...known].map(([partition, position]) => ({ subscription, partition, position })),
+      )
+      .sort((a, b) => (a.subscription === b.subscription ? a.partition - b.partition : a.subscription < b.subscription ? -1 : 1)),
+  forget: async (subscription) => void readers.delete(subscription),
+  prune: async (before) => {
+    let pruned = 0
+    for (const [partition, one] of partitions.entries()) {
+      const passed = Math.min(...[...readers.values()].map((known) => known.get(partition) ?? Infinity))
+      const kept = one.messages.findIndex(
+        ({ time, position }) => Date.parse(time) >= before || position > passed,
+      )
+      const gone = one.messages.splice(0, kept < 0 ? one.messages.length : kept).length
+      one.first += gone
+      pruned += gone
+    }
+    return pruned
+  },
+})
