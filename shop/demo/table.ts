@@ -55,8 +55,8 @@ export const tableOn = (stream: TableStream): Table => {
     show: (rows) => {
       if (stream.isTTY) {
         const up = drawn === 0 ? '' : `\u001b[${drawn}A\r\u001b[0J`
-        // A line that wraps would be two to go up.
-        const width = (stream.columns ?? 80) - 1
+        // A line that wraps would be two to go up. Some terminals say that they have 0 columns.
+        const width = (stream.columns || 80) - 1
         const lines = rows.map((row) => `${rowText(row).slice(0, width)}\n`)
         stream.write(`${up}${lines.join('')}`)
         drawn = rows.length

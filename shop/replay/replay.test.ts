@@ -98,7 +98,7 @@ test('replies that are lost on the way are asked for again under the same key', 
     const onward = request(new URL(url, shop.address), { method, headers }, (reply) => {
       const isOrder = method === 'POST' && url === '/api/v1/orders'
       if (isOrder && (replies += 1) % 3 === 0) {
-        reply.resume().on('end', () => outgoing.destroy())
+        reply.resume().on('end', () => incoming.socket.destroy())
         return
       }
       outgoing.writeHead(reply.statusCode ?? 500, reply.headers)
@@ -112,8 +112,8 @@ test('replies that are lost on the way are asked for again under the same key', 
   try {
     const address = `http://127.0.0.1:${port}`
     const at = ['--address', address, '--operator', shop.operator, '--key', shop.key]
-    const { report, out } = await run(fixture, ...at)
-    expect(failedChecks(report), out).toEqual([])
+    const { report, out, err } = await run(fixture, ...at)
+    expect(failedChecks(report), out + err).toEqual([])
     expect(report).toMatchObject({ orders: { accepted: 9, earlier: 0, confirmed: 9 } })
     expect(report && (report.retries.unavailable ?? 0)).toBeGreaterThan(2)
   } finally {

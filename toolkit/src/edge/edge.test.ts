@@ -75,9 +75,9 @@ test('a literal segment wins over a parameter', async () => {
 test('a client that does not take JSON gets 406', async () => {
   const { ask } = edgeUnderTest()
   const status = async (accept: string) => (await ask({ target: '/things/a', headers: { accept } })).status
-  for (const good of ['', 'application/json', 'Application/JSON;q=0.1', '*/*', 'application/*', 'text/html, */*;q=0.1', 'application/problem+json', '*/*;q=0, application/json'])
+  for (const good of ['', 'application/json', 'Application/JSON;q=0.1', '*/*', 'application/*', 'text/html, */*;q=0.1', '*/*;q=0, application/json'])
     expect(`${good} ${await status(good)}`).toBe(`${good} 200`)
-  for (const bad of ['text/html', 'application/json;q=0', 'application/json;q=0.000, */*', 'application/*;q=0, */*;q=1', '*/*;q=0', 'application/jsonx', ';', ','])
+  for (const bad of ['text/html', 'application/problem+json', 'application/json;q=0', 'application/json;q=0.000, */*', 'application/*;q=0, */*;q=1', '*/*;q=0', 'application/jsonx', ';', ','])
     expect(`${bad} ${await status(bad)}`).toBe(`${bad} 406`)
 })
 

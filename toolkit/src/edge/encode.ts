@@ -62,7 +62,6 @@ export const encodeReply = async (route: Route, request: HttpRequest, reply: Rep
 /** Refuses a client that does not take what the operation answers. */
 export const checkAccept = (route: Route, request: HttpRequest): void => {
   const type = route.operation.kind === 'feed' ? 'text/event-stream' : 'application/json'
-  const accept = request.header('accept')
-  if (!accepts(accept, type) && !(type === 'application/json' && accepts(accept, 'application/problem+json')))
+  if (!accepts(request.header('accept'), type))
     throw new HttpRefusal(406, `This operation answers ${type}`)
 }

@@ -79,7 +79,6 @@ const send = async (contract: Contract, name: string, input: unknown, options: O
   const target = `${contract.name}.${name}`
   const operation = contract.operations[name]
   if (operation?.http === undefined) throw failure('no-such-operation', `${target} has no http binding`)
-  if (operation.kind === 'feed') throw failure('no-such-operation', `${target} is a feed; read it with fetch`)
   const { path, body } = requestOf(target, operation.http, (input ?? {}) as Readonly<Record<string, unknown>>)
   const token = options.token?.()
   const timeout = new AbortController()
@@ -121,6 +120,11 @@ const readReply = (operation: Operation, text: string, target: string): unknown 
   return validOutput(operation.output, value, target)
 }
 
+// oxlint-disable-next-line require-yield -- It is what a feed's caller iterates over, to be told.
+async function* noFeed(target: string): AsyncIterable<never> {
+  throw failure('no-such-operation', `${target} is a feed; read it with fetch`)
+}
+
 /**
  * A typed client of a contract's public operations over HTTP: for browsers, scripts and other systems. It does not retry: a caller that
  * wants to sends the same `key` again.
@@ -128,6 +132,11 @@ const readReply = (operation: Operation, text: string, target: string): unknown 
 export const httpClient = <C extends Contract>(contract: C, options: HttpClientOptions): Client<C> => {
   const set: Options = { env: systemEnv(), ...options }
   return Object.fromEntries(
-    Object.keys(contract.operations).map((name) => [name, (input: unknown, call: CallOptions = {}) => send(contract, name, input, set, call)]),
+    Object.entries(contract.operations).map(([name, { kind }]) => [
+      name,
+      kind === 'feed'
+        ? () => noFeed(`${contract.name}.${name}`)
+        : (input: unknown, call: CallOptions = {}) => send(contract, name, input, set, call),
+    ]),
   ) as Client<C>
 }

@@ -1,0 +1,109 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+export interface ShopOptions {
+  readonly data: string
+  readonly setup?: string
+  readonly args?: readonly string[]
+  /** Beside this process's own variables; undefined takes one away. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
+
+export interface Ended {
+  /** Null after a signal that nobody handled. */
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  readonly tookMs: number
+}
+
+/** Taken from the one who runs the tests, they would decide what is tested. */
+const ours = ['SERVAL_LOG', 'SERVAL_DATA', 'SERVAL_HOST', 'SERVAL_PORT', 'SERVAL_OPERATOR_PORT', 'SERVAL_DATABASE_URL'] // prettier-ignore
+
+/** What was started here, to be killed if a test fails in the middle. */
+const alive = new Set<ChildProcess>()
+
+/** The shop in a process of its own, on the runtime that runs the test. */
+export class ShopProcess {
+  address = ''
+  operator = ''
+  operatorKey = ''
+  stdout = ''
+  stderr = ''
+  readonly readyInMs: Promise<number>
+  readonly ended: Promise<Ended>
+  readonly #child: ChildProcess
+
+  constructor({ data, setup, args = [], env = {} }: ShopOptions) {
+    const begun = performance.now()
+    const given = Object.fromEntries(ours.map((name) => [name, undefined]))
+    const flags = [
+      ...(setup === undefined ? [] : ['--setup', setup]),
+      ...(args.includes('--port') ? [] : ['--port', '0']),
+      ...(args.includes('--operator-port') ? [] : ['--operator-port', '0']),
+      ...['--data', data],
+      ...args,
+    ]
+    const child = spawn(process.execPath, ['shop/main.ts', ...flags], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...given, ...env },
+    })
+    this.#child = child
+    alive.add(child)
+    const took = () => performance.now() - begun
+    let ready: (ms: number) => void = () => undefined
+    let never: (error: Error) => void = () => undefined
+    this.readyInMs = new Promise((resolve, reject) => {
+      ready = resolve
+      never = reject
+    })
+    // Nobody waits for a shop to be ready that is expected to refuse to start.
+    this.readyInMs.catch(() => undefined)
+    child.stderr.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()))
+    child.stdout.on('data', (chunk: Buffer) => {
+      this.stdout += chunk.toString()
+      if (this.stdout.includes('\n  Next')) ready((this.#readBanner(), took()))
+    })
+    this.ended = new Promise((resolve) => {
+      child.once('close', (code) => {
+        alive.delete(child)
+        never(new Error(`the shop ended with ${code} before it was ready: ${this.stderr}`))
+        resolve({ code, stdout: this.stdout, stderr: this.stderr, tookMs: took() })
+      })
+    })
+  }
+
+  signal(name: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): void {
+    this.#child.kill(name)
+  }
+
+  /** SIGTERM, and how it ended. */
+  async stop(): Promise<Ended> {
+    this.signal('SIGTERM')
+    return this.ended
+  }
+
+  #readBanner(): void {
+    const found = (pattern: RegExp) => pattern.exec(this.stdout)?.[1] ?? ''
+    this.address = found(/Shop\s+(http:\S+)/)
+    this.operator = found(/Operator\s+(http:\S+)/)
+    this.operatorKey = found(/x-serval-operator: (\S+)/)
+  }
+}
+
+/** A shop that takes requests. */
+export const startShop = async (options: ShopOptions): Promise<ShopProcess> => {
+  const shop = new ShopProcess(options)
+  await shop.readyInMs
+  return shop
+}
+
+/** Kills what is still running, by its id. */
+export const killAll = async (): Promise<void> => {
+  const ends = [...alive].map((child) => new Promise((resolve) => child.once('close', resolve)))
+  for (const child of alive) child.kill('SIGKILL')
+  await Promise.all(ends)
+}
