@@ -30,6 +30,8 @@ export interface OrderRecord {
 
 /** How long a payment may take, from the moment the goods are reserved. */
 export const captureWithinMs = 10_000
+/** What a try gets that begins when that time is over, or nearly so. */
+export const lastTryMs = 5_000
 
 /*
  * The transitions. Each answers the order as it is afterwards, or undefined when the order is not in a state to make it: then

@@ -1,12 +1,13 @@
 import { repository } from 'serval'
+import type { Money } from '../money.ts'
 import type { OrderRecord, OrderState } from './order.ts'
 
 export interface OrderSum {
   readonly status: OrderState['status']
   readonly reason: string | undefined
-  readonly currency: string
   readonly orders: number
-  readonly amount: number
+  /** Of one currency. */
+  readonly amounts: readonly Money[]
 }
 
 export interface Orders {

@@ -4,7 +4,7 @@ import { catalog } from '../catalog/contract.ts'
 import { inventory } from '../inventory/contract.ts'
 import { payments } from '../payments/contract.ts'
 import { AlreadyConfirmed, NoSuchOrder, orders, statuses } from './contract.ts'
-import { cancelled, cancelling, captureWithinMs, confirmed, orderView, paid, reserved, type CancelReason, type OrderRecord, type Transition } from './order.ts'
+import { cancelled, cancelling, captureWithinMs, confirmed, lastTryMs, orderView, paid, reserved, type CancelReason, type OrderRecord, type Transition } from './order.ts'
 import { orderRepository } from './repository.ts'
 import { seal, unseal } from './seal.ts'
 
@@ -113,7 +113,7 @@ export const ordersService = service(orders, {
             status: statuses.find((status) => status === first.status) ?? 'placed',
             ...(first.reason === undefined ? {} : { reason: first.reason as CancelReason }),
             orders: group.reduce((total, sum) => total + sum.orders, 0),
-            amounts: group.map(({ amount, currency }) => ({ amount, currency })),
+            amounts: group.flatMap(({ amounts }) => amounts),
           }]
         }),
       }
@@ -143,9 +143,10 @@ export const ordersService = service(orders, {
       const until = order.state.reservedAt + captureWithinMs
       const token = await unseal(order.sealedToken, orderId, await secret('payment-token'))
       const capture = async (): Promise<Transition> => {
-        if (env.now() >= until) return cancelling('payment-timeout')
         try {
-          await uses.payments.capture({ orderId, amount: order.total, token }, { deadlineMs: until - env.now() })
+          // However late the message comes, one honest try is made: a backlog is no reason to refuse a payment.
+          const deadlineMs = Math.max(until - env.now(), lastTryMs)
+          await uses.payments.capture({ orderId, amount: order.total, token }, { deadlineMs })
           return paid
         } catch (error) {
           if (codeOf(error) === 'payment-declined') return cancelling('payment-declined')

@@ -34,7 +34,11 @@ const flags = {
   report: { type: 'string', value: 'FILE', help: 'write the report as JSON, too' },
   merchant: { type: 'string', value: 'EMAIL', help: 'who adds products; merchant@shop.test' },
   'merchant-password': { type: 'string', value: 'TEXT', help: 'default: the demo account’s' },
-  'customer-password': { type: 'string', value: 'TEXT', help: 'of the accounts it makes' },
+  'customer-password': {
+    type: 'string',
+    value: 'TEXT',
+    help: 'of the accounts it opens; default serval-replay',
+  },
   patience: { type: 'string', value: 'SECONDS', help: 'retry a call so long; default 120' },
   help: { type: 'boolean', short: 'h', value: '', help: 'this text' },
 } as const

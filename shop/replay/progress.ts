@@ -10,6 +10,8 @@ export interface Phase {
 export interface Progress {
   phase(name: string, total: number): Phase
   tell(words: string): void
+  /** Leaves the terminal as it was, when a phase ended in an error. */
+  close(): void
 }
 
 export interface ProgressOptions {
@@ -24,6 +26,7 @@ const number = (value: number) => value.toLocaleString('en-GB')
 
 /** A bar on a terminal; elsewhere a line now and then. */
 export const progressOn = ({ stream, clock }: ProgressOptions): Progress => {
+  let running: { stop(): void } | undefined
   const line = (words: string) => void stream.write(`  ${words}\n`)
   const barOf = (name: string, total: number) => {
     const format = `  {name} {bar} {value}/{total}  {eta_formatted} left`
@@ -37,21 +40,24 @@ export const progressOn = ({ stream, clock }: ProgressOptions): Progress => {
   }
   return {
     tell: line,
+    close: () => running?.stop(),
     phase: (name, total) => {
       const begun = clock()
       let lastAt = begun
       let value = 0
       const shown = stream.isTTY && total > 0 ? barOf(name, total) : undefined
+      running = shown
       return {
         done: (count = 1) => {
           value += count
-          if (shown !== undefined) return void shown.update(value)
-          if (clock() - lastAt < everyMs || value >= total) return
+          shown?.update(value)
+          if (shown !== undefined || clock() - lastAt < everyMs || value >= total) return
           lastAt = clock()
           line(`${name.padEnd(16)} ${number(value)} of ${number(total)}`)
         },
         end: (words) => {
           shown?.stop()
+          running = undefined
           const took = `${((clock() - begun) / 1_000).toFixed(1)} s`.padStart(9)
           line(`${name.padEnd(16)} ${number(value).padStart(9)} ${took}  ${words ?? ''}`.trimEnd())
         },

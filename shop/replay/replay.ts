@@ -25,6 +25,8 @@ export interface ReplayIo {
   /** Progress and errors. */
   readonly err: Output
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Has `leave` run before the program is ended from outside. */
+  readonly onInterrupt?: (leave: () => void) => void
 }
 
 const followed = 200
@@ -165,7 +167,8 @@ export const replay = async (argv: readonly string[], io: ReplayIo): Promise<num
       return 0
     }
     const progress = progressOn({ stream: io.err, clock: () => performance.now() })
-    const report = await replayed(options, progress)
+    io.onInterrupt?.(progress.close)
+    const report = await replayed(options, progress).finally(progress.close)
     io.out.write(`${reportText(report)}\n`)
     if (options.report !== undefined)
       await writeFile(options.report, `${JSON.stringify(report, undefined, 2)}\n`)

@@ -53,9 +53,10 @@ const statement = async (session: RepositorySession): Promise<Statement> => {
     kind: string
     currency: string
     movements: number
-    amount: number
+    /** In digits: it may be beyond 2^53−1. */
+    amount: string
   }>(
-    `select kind, currency, count(*) as movements, sum(amount)::bigint as amount
+    `select kind, currency, count(*) as movements, sum(amount)::text as amount
      from movement group by kind, currency order by kind, currency`,
   )
   const [beyond] = await session.query<{ doubled: number }>(
@@ -66,7 +67,7 @@ const statement = async (session: RepositorySession): Promise<Statement> => {
   const total = (kind: string) => of(kind).reduce((sum, row) => sum + row.movements, 0)
   return {
     charges: total('charge'),
-    charged: of('charge').map(({ amount, currency }) => ({ amount, currency })),
+    charged: of('charge').flatMap(({ amount, currency }) => amountsOf(amount, currency)),
     refunds: total('refund'),
     doubled: beyond?.doubled ?? 0,
   }

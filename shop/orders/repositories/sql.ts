@@ -1,5 +1,6 @@
 import { rfc3339 } from 'serval'
 import { sqlRepository, type SqlRow } from 'serval/engines/sql'
+import { amountsOf } from '../../money.ts'
 import type { OrderRecord, OrderState } from '../order.ts'
 import type { Orders, OrderSum } from '../repository.ts'
 
@@ -18,6 +19,13 @@ interface Row extends SqlRow {
   readonly ship_to: NonNullable<OrderRecord['shipTo']> | null
   readonly sealed_token: Uint8Array | null
   readonly version: number
+}
+
+interface SumRow extends SqlRow, Omit<OrderSum, 'reason' | 'amounts'> {
+  readonly reason: string | null
+  readonly currency: string
+  /** In digits: it may be beyond 2^53−1. */
+  readonly amount: string
 }
 
 const stateOf = (row: Row): OrderState => {
@@ -114,11 +122,16 @@ create index orders_customer on orders (customer_id, id desc);
       return rows.map(orderOf)
     },
     sums: async () => {
-      const rows = await session.query<OrderSum & SqlRow>(
-        `select status, reason, currency, count(*) as orders, sum(amount)::bigint as amount
+      const rows = await session.query<SumRow>(
+        `select status, reason, currency, count(*) as orders, sum(amount)::text as amount
          from orders group by status, reason, currency order by status, reason, currency`,
       )
-      return rows.map((row) => ({ ...row, reason: row.reason ?? undefined }))
+      return rows.map(({ status, reason, currency, orders: count, amount }) => ({
+        status,
+        reason: reason ?? undefined,
+        orders: count,
+        amounts: amountsOf(amount, currency),
+      }))
     },
   }),
 })

@@ -45,13 +45,14 @@ type SumRow = {
   readonly status: 'captured' | 'refunded'
   readonly currency: string | null
   readonly payments: number
-  readonly amount: number | null
+  /** In digits: it may be beyond 2^53−1. */
+  readonly amount: string | null
 }
 
 const sumOf = (rows: readonly SumRow[]): Sum => ({
   payments: rows.reduce((sum, row) => sum + row.payments, 0),
   amounts: rows.flatMap(({ amount, currency }) =>
-    amount === null || currency === null ? [] : [{ amount, currency }],
+    amount === null || currency === null ? [] : amountsOf(amount, currency),
   ),
 })
 
@@ -111,7 +112,7 @@ create table payment (
     },
     sums: async () => {
       const rows = await session.query<SumRow>(
-        `select status, currency, count(*) as payments, sum(amount)::bigint as amount from payment
+        `select status, currency, count(*) as payments, sum(amount)::text as amount from payment
          where status = 'captured' or refunded group by status, currency order by currency`,
       )
       return {

@@ -13,7 +13,10 @@ test('an id has the layout of RFC 9562, 5.7', () => {
 })
 
 test('ids ascend strictly, whatever the clock and the randomness do', () => {
-  const instants = fc.array(fc.integer({ min: 0, max: 2 ** 48 - 10_000 }), { minLength: 2, maxLength: 50 })
+  const instants = fc.array(fc.integer({ min: 0, max: 2 ** 48 - 10_000 }), {
+    minLength: 2,
+    maxLength: 50,
+  })
   fc.assert(
     fc.property(instants, fc.infiniteStream(fc.nat(255)), (times, bytes) => {
       let nth = 0
@@ -84,7 +87,8 @@ test('a wait of months does not end at once: the platform’s timers take 31 bit
   const asked: { ms: number; run: () => void }[] = []
   const real = { set: globalThis.setTimeout, clear: globalThis.clearTimeout }
   let fired = 0
-  globalThis.setTimeout = ((run: () => void, ms: number) => asked.push({ ms, run })) as unknown as typeof setTimeout
+  globalThis.setTimeout = ((run: () => void, ms: number) =>
+    asked.push({ ms, run })) as unknown as typeof setTimeout
   globalThis.clearTimeout = (() => undefined) as typeof clearTimeout
   try {
     systemEnv().after(months, () => (fired += 1))

@@ -48,7 +48,8 @@ const handLoop = () => {
   const running = loop({
     env,
     failed: (error) => failed.push(error),
-    turn: (signal) => new Promise((resolve, reject) => turns.push({ end: resolve, fail: reject, signal })),
+    turn: (signal) =>
+      new Promise((resolve, reject) => turns.push({ end: resolve, fail: reject, signal })),
   })
   return { env, turns, failed, running }
 }

@@ -2,25 +2,70 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { ServalError } from '../base/failure.ts'
-import { command, contract, del, event, feed, fillPath, get, patch, pathParameters, post, problem, put, query } from './index.ts'
+import {
+  command,
+  contract,
+  del,
+  event,
+  feed,
+  fillPath,
+  get,
+  patch,
+  pathParameters,
+  post,
+  problem,
+  put,
+  query,
+} from './index.ts'
 
-const nothing = { summary: 'x', access: 'public', input: z.object({}), output: z.object({}) } as const
-const Gone = problem('gone', { kind: 'not-found', title: 'It is gone', data: z.object({ id: z.string() }) })
+const nothing = {
+  summary: 'x',
+  access: 'public',
+  input: z.object({}),
+  output: z.object({}),
+} as const
+const Gone = problem('gone', {
+  kind: 'not-found',
+  title: 'It is gone',
+  data: z.object({ id: z.string() }),
+})
 
 test('a contract is frozen, and its events know who publishes them', () => {
   const made = contract('orders', {
     operations: { read: query({ ...nothing, http: get('/orders') }) },
-    events: { placed: event('order.placed', { version: 2, key: 'id', data: z.object({ id: z.string() }) }) },
+    events: {
+      placed: event('order.placed', { version: 2, key: 'id', data: z.object({ id: z.string() }) }),
+    },
   })
   expect(made.events.placed).toMatchObject({ source: 'orders', type: 'order.placed.v2', key: 'id' })
-  for (const part of [made, made.operations, made.operations.read, made.operations.read.problems, made.events, made.events.placed])
+  for (const part of [
+    made,
+    made.operations,
+    made.operations.read,
+    made.operations.read.problems,
+    made.events,
+    made.events.placed,
+  ])
     expect(Object.isFrozen(part)).toBe(true)
 })
 
-for (const name of ['', 'Orders', '1orders', 'orders_2', 'a b', '-a', '__proto__', 'a'.repeat(64), 'ordérs'])
+for (const name of [
+  '',
+  'Orders',
+  '1orders',
+  'orders_2',
+  'a b',
+  '-a',
+  '__proto__',
+  'a'.repeat(64),
+  'ordérs',
+])
   test(`a contract cannot be called ${JSON.stringify(name.slice(0, 12))}`, () => {
     expect(() => contract(name, { operations: {} })).toThrow(
-      expect.objectContaining({ code: 'misconfigured', message: expect.stringContaining(JSON.stringify(name)) }),
+      expect.objectContaining({
+        code: 'misconfigured',
+        message: expect.stringContaining(JSON.stringify(name)),
+      }),
     )
   })
 
@@ -31,7 +76,11 @@ const misfits = {
   'a query by PATCH': query({ ...nothing, http: patch('/x') }),
   'a feed by PUT': feed({ ...nothing, http: put('/x') }),
   'a command by GET': command({ ...write, http: get('/x') }),
-  'an internal operation with an address': query({ ...nothing, access: 'internal', http: get('/x') }),
+  'an internal operation with an address': query({
+    ...nothing,
+    access: 'internal',
+    http: get('/x'),
+  }),
 }
 for (const [what, operation] of Object.entries(misfits))
   test(`${what} fails at start, and is named`, () => {
@@ -39,7 +88,9 @@ for (const [what, operation] of Object.entries(misfits))
   })
 
 test('a deadline that is no duration fails at start', () => {
-  expect(() => query({ ...nothing, deadline: '5 minutes' as '5m' })).toThrow(/^deadline must be a duration/)
+  expect(() => query({ ...nothing, deadline: '5 minutes' as '5m' })).toThrow(
+    /^deadline must be a duration/,
+  )
   expect(query({ ...nothing, deadline: '1m' }).deadlineMs).toBe(60_000)
   expect(query(nothing).deadlineMs).toBe(5_000)
 })
@@ -47,9 +98,19 @@ test('a deadline that is no duration fails at start', () => {
 test('a problem is made with its data, and is told by its code', () => {
   const error = Gone({ id: 'a' })
   expect(error).toBeInstanceOf(ServalError)
-  expect(error).toMatchObject({ code: 'gone', kind: 'not-found', title: 'It is gone', message: 'It is gone', data: { id: 'a' }, ran: 'ran', retryable: false })
+  expect(error).toMatchObject({
+    code: 'gone',
+    kind: 'not-found',
+    title: 'It is gone',
+    message: 'It is gone',
+    data: { id: 'a' },
+    ran: 'ran',
+    retryable: false,
+  })
   expect(Gone({ id: 'a' }, 'It went at noon').message).toBe('It went at noon')
-  expect(problem('busy', { kind: 'unavailable', title: 'Busy', retryable: true })(undefined)).toMatchObject({ retryable: true, data: undefined })
+  expect(
+    problem('busy', { kind: 'unavailable', title: 'Busy', retryable: true })(undefined),
+  ).toMatchObject({ retryable: true, data: undefined })
   expect(Object.isFrozen(Gone)).toBe(true)
 })
 

@@ -8,45 +8,121 @@ import type { Operation } from './operation.ts'
 const Taken = problem('taken', { kind: 'conflict', title: 'It is taken' })
 const Closed = problem('closed', { kind: 'conflict', title: 'It is closed' })
 const Limited = problem('limited', { kind: 'limited', title: 'Too many' })
-const Item = z.object({ id: z.string(), size: z.int().min(1), tags: z.array(z.string()).optional() })
+const Item = z.object({
+  id: z.string(),
+  size: z.int().min(1),
+  tags: z.array(z.string()).optional(),
+})
 const user = { summary: 'Does it', access: 'user', output: Item } as const
 
 const items = contract('items', {
   operations: {
-    list: query({ ...user, access: 'public', http: get('/items'), input: z.object({ q: z.string().optional(), limit: z.int().default(20), exact: z.boolean() }) }),
-    read: query({ ...user, http: get('/items/:id', { etag: true }), input: z.object({ id: z.string() }) }),
-    create: command({ ...user, repeat: 'key', http: post('/items', { status: 201 }), input: Item, problems: [Taken, Closed, Limited] }),
+    list: query({
+      ...user,
+      access: 'public',
+      http: get('/items'),
+      input: z.object({ q: z.string().optional(), limit: z.int().default(20), exact: z.boolean() }),
+    }),
+    read: query({
+      ...user,
+      http: get('/items/:id', { etag: true }),
+      input: z.object({ id: z.string() }),
+    }),
+    create: command({
+      ...user,
+      repeat: 'key',
+      http: post('/items', { status: 201 }),
+      input: Item,
+      problems: [Taken, Closed, Limited],
+    }),
     change: command({ ...user, repeat: 'never', http: patch('/items/:id'), input: Item }),
-    count: command({ ...user, repeat: 'natural', http: put('/items/:id/count', { status: 202 }), input: Item, output: z.undefined() }),
-    cancel: command({ ...user, repeat: 'natural', http: post('/items/:user-id/cancel'), input: z.object({ 'user-id': z.string() }) }),
-    remove: command({ ...user, repeat: 'natural', http: del('/items/:id'), input: z.object({ id: z.string(), force: z.boolean().optional() }), output: z.undefined() }),
-    watch: query({ ...user, access: 'operator', http: get('/operator/items'), input: z.object({}) }),
+    count: command({
+      ...user,
+      repeat: 'natural',
+      http: put('/items/:id/count', { status: 202 }),
+      input: Item,
+      output: z.undefined(),
+    }),
+    cancel: command({
+      ...user,
+      repeat: 'natural',
+      http: post('/items/:user-id/cancel'),
+      input: z.object({ 'user-id': z.string() }),
+    }),
+    remove: command({
+      ...user,
+      repeat: 'natural',
+      http: del('/items/:id'),
+      input: z.object({ id: z.string(), force: z.boolean().optional() }),
+      output: z.undefined(),
+    }),
+    watch: query({
+      ...user,
+      access: 'operator',
+      http: get('/operator/items'),
+      input: z.object({}),
+    }),
     hidden: query({ ...user, access: 'internal', input: z.object({}) }),
   },
 })
 
-interface Parameter { readonly name: string; readonly in: string; readonly required: boolean; readonly schema: object }
+interface Parameter {
+  readonly name: string
+  readonly in: string
+  readonly required: boolean
+  readonly schema: object
+}
 interface Described {
   readonly operationId: string
   readonly parameters: readonly Parameter[]
-  readonly requestBody?: { readonly content: { readonly 'application/json': { readonly schema: { readonly required: string[]; readonly properties: object; readonly additionalProperties: boolean } } } }
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: Readonly<Record<string, unknown>> }>>
+  readonly requestBody?: {
+    readonly content: {
+      readonly 'application/json': {
+        readonly schema: {
+          readonly required: string[]
+          readonly properties: object
+          readonly additionalProperties: boolean
+        }
+      }
+    }
+  }
+  readonly responses: Readonly<
+    Record<
+      string,
+      { readonly description: string; readonly content?: Readonly<Record<string, unknown>> }
+    >
+  >
   readonly security: readonly object[]
 }
 interface Document {
   readonly openapi: string
   readonly paths: Readonly<Record<string, Readonly<Record<string, Described>>>>
-  readonly components: { readonly schemas: object; readonly securitySchemes: Readonly<Record<string, unknown>> }
+  readonly components: {
+    readonly schemas: object
+    readonly securitySchemes: Readonly<Record<string, unknown>>
+  }
 }
 
-const documentOf = (serves: (operation: Operation) => boolean = (operation) => operation.access !== 'operator') =>
-  openApi({ title: 'Items', version: '1', contracts: [items], serves, statusOf }) as unknown as Document
+const documentOf = (
+  serves: (operation: Operation) => boolean = (operation) => operation.access !== 'operator',
+) =>
+  openApi({
+    title: 'Items',
+    version: '1',
+    contracts: [items],
+    serves,
+    statusOf,
+  }) as unknown as Document
 const document = documentOf()
 const at = (path: string, method: string) => document.paths[path]?.[method] as Described
-const all = Object.entries(document.paths).flatMap(([path, byMethod]) => Object.entries(byMethod).map(([method, described]) => ({ path, method, described })))
+const all = Object.entries(document.paths).flatMap(([path, byMethod]) =>
+  Object.entries(byMethod).map(([method, described]) => ({ path, method, described })),
+)
 
 test('every bound operation that is served is there, and no other', () => {
-  expect(all.map(({ path, method, described }) => `${method} ${path} ${described.operationId}`).sort()).toEqual([
+  expect(
+    all.map(({ path, method, described }) => `${method} ${path} ${described.operationId}`).sort(),
+  ).toEqual([
     'delete /items/{id} items.remove',
     'get /items items.list',
     'get /items/{id} items.read',
@@ -55,14 +131,18 @@ test('every bound operation that is served is there, and no other', () => {
     'post /items/{user-id}/cancel items.cancel',
     'put /items/{id}/count items.count',
   ])
-  expect(Object.keys(documentOf((operation) => operation.access === 'operator').paths)).toEqual(['/operator/items'])
+  expect(Object.keys(documentOf((operation) => operation.access === 'operator').paths)).toEqual([
+    '/operator/items',
+  ])
 })
 
 test('it is an OpenAPI 3.1 document that JSON can hold', () => {
   expect(document.openapi).toMatch(/^3\.1\.\d+$/)
   expect(JSON.parse(JSON.stringify(document))).toEqual(document)
   expect(JSON.stringify(document)).not.toContain('$schema')
-  const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, target]) => target)
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(
+    ([, target]) => target,
+  )
   expect([...new Set(references)]).toEqual(['#/components/schemas/Problem'])
 })
 
@@ -80,7 +160,8 @@ test('each {name} of a path is a required parameter, once, and each operation ha
     }
     expect(Object.keys(described.responses).some((status) => status.startsWith('2'))).toBe(true)
     expect(described.requestBody === undefined || !['get', 'delete'].includes(method)).toBe(true)
-    for (const scheme of described.security.flatMap((one) => Object.keys(one))) expect(document.components.securitySchemes[scheme]).toBeDefined()
+    for (const scheme of described.security.flatMap((one) => Object.keys(one)))
+      expect(document.components.securitySchemes[scheme]).toBeDefined()
   }
   expect(new Set(all.map(({ described }) => described.operationId)).size).toBe(all.length)
 })
@@ -102,15 +183,21 @@ test('every declared problem is under its status, by its code', () => {
   expect(replies['409']?.description).toContain('It is taken (taken); It is closed (closed)')
   expect(replies['429']?.description).toBe('Too many (limited)')
   for (const [status, reply] of Object.entries(replies))
-    expect(Object.keys(reply.content ?? {})).toEqual([status < '300' ? 'application/json' : 'application/problem+json'])
+    expect(Object.keys(reply.content ?? {})).toEqual([
+      status < '300' ? 'application/json' : 'application/problem+json',
+    ])
 })
 
 test('what follows from access, key and ETag is told', () => {
   expect(at('/items', 'get').security).toEqual([])
   expect(at('/items', 'get').responses['401']).toBeUndefined()
   expect(at('/items/{id}', 'get').security).toEqual([{ bearer: [] }])
-  expect(Object.keys(at('/items/{id}', 'get').responses)).toEqual(expect.arrayContaining(['200', '304', '401', '403']))
-  expect(at('/items', 'post').parameters).toEqual([expect.objectContaining({ name: 'Idempotency-Key', in: 'header', required: true })])
+  expect(Object.keys(at('/items/{id}', 'get').responses)).toEqual(
+    expect.arrayContaining(['200', '304', '401', '403']),
+  )
+  expect(at('/items', 'post').parameters).toEqual([
+    expect.objectContaining({ name: 'Idempotency-Key', in: 'header', required: true }),
+  ])
   expect(at('/items', 'post').responses['422']?.description).toContain('Idempotency-Key')
 })
 

@@ -16,7 +16,11 @@ const Order = z.object({
 })
 const good = { lines: [{ sku: 'a', quantity: 1 }], payment: { kind: 'later' } }
 
-const errorsOf = (sent: unknown, strict = true, schema: z.ZodType = Order): readonly InputError[] => {
+const errorsOf = (
+  sent: unknown,
+  strict = true,
+  schema: z.ZodType = Order,
+): readonly InputError[] => {
   try {
     validInput(schema, sent, strict)
     return []
@@ -34,7 +38,12 @@ test('a good input is what its schema reads, with its defaults', () => {
 
 test('each error is named by its JSON Pointer, also deep inside arrays', () => {
   const lines = [{ sku: 'a', quantity: 1 }, { sku: '', quantity: 101 }, { sku: 1 }]
-  expect(pointersOf({ ...good, lines })).toEqual(['/lines/1/sku', '/lines/1/quantity', '/lines/2/sku', '/lines/2/quantity'])
+  expect(pointersOf({ ...good, lines })).toEqual([
+    '/lines/1/sku',
+    '/lines/1/quantity',
+    '/lines/2/sku',
+    '/lines/2/quantity',
+  ])
   expect(pointersOf([])).toEqual([''])
   expect(pointersOf(undefined)).toEqual([''])
   expect(errorsOf(null)[0]?.message).toBeTruthy()
@@ -53,14 +62,20 @@ test('a pointer escapes ~ and /', () => {
 test('a strict reader refuses unknown fields wherever they are; another ignores them', () => {
   const sent = {
     ...good,
-    lines: [{ sku: 'a', quantity: 1 }, { sku: 'b', quantity: 1, price: 0 }],
+    lines: [
+      { sku: 'a', quantity: 1 },
+      { sku: 'b', quantity: 1, price: 0 },
+    ],
     payment: { kind: 'later', token: 'x' },
     admin: true,
   }
   expect(pointersOf(sent)).toEqual(['/lines/1/price', '/payment/token', '/admin'])
   expect(pointersOf(sent, false)).toEqual([])
   expect(validInput(Order, sent, false)).toEqual({
-    lines: [{ sku: 'a', quantity: 1 }, { sku: 'b', quantity: 1 }],
+    lines: [
+      { sku: 'a', quantity: 1 },
+      { sku: 'b', quantity: 1 },
+    ],
     payment: { kind: 'later' },
     labels: {},
   })
@@ -69,10 +84,14 @@ test('a strict reader refuses unknown fields wherever they are; another ignores 
 test('names of Object.prototype are unknown fields as any others, and change no prototype', () => {
   const names = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'valueOf']
   for (const name of names) {
-    const sent: unknown = JSON.parse(`{"lines":[{"sku":"a","quantity":1}],"payment":{"kind":"later"},"${name}":{"polluted":1}}`)
+    const sent: unknown = JSON.parse(
+      `{"lines":[{"sku":"a","quantity":1}],"payment":{"kind":"later"},"${name}":{"polluted":1}}`,
+    )
     expect(pointersOf(sent)).toEqual([`/${name}`])
     expect(pointersOf(sent, false)).toEqual([])
-    const inner: unknown = JSON.parse(`{"lines":[{"sku":"a","quantity":1,"${name}":{"polluted":1}}],"payment":{"kind":"later"}}`)
+    const inner: unknown = JSON.parse(
+      `{"lines":[{"sku":"a","quantity":1,"${name}":{"polluted":1}}],"payment":{"kind":"later"}}`,
+    )
     expect(pointersOf(inner)).toEqual([`/lines/0/${name}`])
   }
   expect('polluted' in {}).toBe(false)
@@ -80,8 +99,13 @@ test('names of Object.prototype are unknown fields as any others, and change no 
 
 test('a record keeps keys that are names of Object.prototype as data, or refuses them', () => {
   const read = validInput(Order, { ...good, labels: { constructor: 'c', toString: 't' } }, true)
-  expect(Object.entries(read.labels)).toEqual([['constructor', 'c'], ['toString', 't']])
-  const sent: unknown = JSON.parse('{"lines":[{"sku":"a","quantity":1}],"payment":{"kind":"later"},"labels":{"__proto__":"p"}}')
+  expect(Object.entries(read.labels)).toEqual([
+    ['constructor', 'c'],
+    ['toString', 't'],
+  ])
+  const sent: unknown = JSON.parse(
+    '{"lines":[{"sku":"a","quantity":1}],"payment":{"kind":"later"},"labels":{"__proto__":"p"}}',
+  )
   expect(pointersOf(sent)).toEqual(['/labels/__proto__'])
   expect(pointersOf({ ...good, labels: { '': 'x', a: 1 } })).toEqual(['/labels/', '/labels/a'])
 })
@@ -103,32 +127,49 @@ test('at most a hundred errors are told', () => {
 test('whatever JSON is sent, the answer is a value of the schema or invalid-input', () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.boolean(), (sent, strict) => {
-      for (const schema of [Order, z.record(z.string(), z.json()), z.json(), z.array(Line)]) errorsOf(sent, strict, schema)
+      for (const schema of [Order, z.record(z.string(), z.json()), z.json(), z.array(Line)])
+        errorsOf(sent, strict, schema)
     }),
     { numRuns: 300 },
   )
 })
 
 test('an unknown field is found wherever it is added to a good input', () => {
-  const name = fc.string({ minLength: 1 }).filter((key) => !['sku', 'quantity'].includes(key) && !key.includes('\0') && key.isWellFormed())
+  const name = fc
+    .string({ minLength: 1 })
+    .filter(
+      (key) => !['sku', 'quantity'].includes(key) && !key.includes('\0') && key.isWellFormed(),
+    )
   fc.assert(
-    fc.property(fc.array(fc.constant(null), { minLength: 1, maxLength: 20 }), fc.nat(19), name, (rows, at, key) => {
-      const index = at % rows.length
-      const lines = rows.map((_, row) => {
-        const line = { sku: 'a', quantity: 1 }
-        if (row === index) Object.defineProperty(line, key, { value: 1, enumerable: true })
-        return line
-      })
-      expect(pointersOf({ ...good, lines })).toEqual([jsonPointer(['lines', index, key])])
-      expect(pointersOf({ ...good, lines }, false)).toEqual([])
-    }),
+    fc.property(
+      fc.array(fc.constant(null), { minLength: 1, maxLength: 20 }),
+      fc.nat(19),
+      name,
+      (rows, at, key) => {
+        const index = at % rows.length
+        const lines = rows.map((_, row) => {
+          const line = { sku: 'a', quantity: 1 }
+          if (row === index) Object.defineProperty(line, key, { value: 1, enumerable: true })
+          return line
+        })
+        expect(pointersOf({ ...good, lines })).toEqual([jsonPointer(['lines', index, key])])
+        expect(pointersOf({ ...good, lines }, false)).toEqual([])
+      },
+    ),
     { numRuns: 200 },
   )
 })
 
 test('an output that does not fit is the handler’s fault, and the message says where', () => {
-  expect(validOutput(Line, { sku: 'a', quantity: 1, more: true }, 'orders.line')).toEqual({ sku: 'a', quantity: 1 })
+  expect(validOutput(Line, { sku: 'a', quantity: 1, more: true }, 'orders.line')).toEqual({
+    sku: 'a',
+    quantity: 1,
+  })
   expect(() => validOutput(Line, { sku: 'a', quantity: 0 }, 'orders.line')).toThrow(
-    expect.objectContaining({ code: 'invalid-output', kind: 'internal', message: expect.stringMatching(/^orders\.line: \/quantity /) }),
+    expect.objectContaining({
+      code: 'invalid-output',
+      kind: 'internal',
+      message: expect.stringMatching(/^orders\.line: \/quantity /),
+    }),
   )
 })

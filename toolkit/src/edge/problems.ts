@@ -52,7 +52,12 @@ export const problemReply = (problem: ProblemDocument): HttpReply => {
   const document = { type: `urn:serval:problem:${code}`, title, status, detail, instance, code, correlationId, ...problem.members }
   return {
     status,
-    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...problem.headers },
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      'x-request-id': correlationId,
+      ...problem.headers,
+    },
     body: JSON.stringify(document),
   }
 }

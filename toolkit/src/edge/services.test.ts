@@ -15,11 +15,28 @@ const Item = z.object({ id: z.string().max(20), note: z.string().default('') })
 const lists = contract('lists', {
   operations: {
     add: command({
-      summary: 'Adds', access: 'public', repeat: 'key', http: post('/items', { status: 201, location: '/items/:id' }),
-      input: Item, output: Item.extend({ nth: z.int() }), problems: [Closed],
+      summary: 'Adds',
+      access: 'public',
+      repeat: 'key',
+      http: post('/items', { status: 201, location: '/items/:id' }),
+      input: Item,
+      output: Item.extend({ nth: z.int() }),
+      problems: [Closed],
     }),
-    count: query({ summary: 'Counts', access: 'public', http: get('/count'), input: z.object({}), output: z.object({ items: z.int() }) }),
-    odd: query({ summary: 'Fails', access: 'public', http: get('/odd'), input: z.object({}), output: z.object({ items: z.int() }) }),
+    count: query({
+      summary: 'Counts',
+      access: 'public',
+      http: get('/count'),
+      input: z.object({}),
+      output: z.object({ items: z.int() }),
+    }),
+    odd: query({
+      summary: 'Fails',
+      access: 'public',
+      http: get('/odd'),
+      input: z.object({}),
+      output: z.object({ items: z.int() }),
+    }),
   },
 })
 interface Items {
@@ -32,13 +49,22 @@ const items = repository<Items>({
     sql: () =>
       Promise.resolve(
         sqlRepository<Items>({
-          migrations: [{ id: 'lists-001', sql: 'create table item (nth bigint generated always as identity, id text not null);' }],
+          migrations: [
+            {
+              id: 'lists-001',
+              sql: 'create table item (nth bigint generated always as identity, id text not null);',
+            },
+          ],
           open: (session) => ({
             add: async (id) => {
               session.write('insert into item (id) values ($1)', [id])
-              return (await session.query<{ n: number }>('select count(*) as n from item', []))[0]?.n ?? 0
+              return (
+                (await session.query<{ n: number }>('select count(*) as n from item', []))[0]?.n ??
+                0
+              )
             },
-            count: async () => (await session.query<{ n: number }>('select count(*) as n from item', []))[0]?.n ?? 0,
+            count: async () =>
+              (await session.query<{ n: number }>('select count(*) as n from item', []))[0]?.n ?? 0,
           }),
         }),
       ),
@@ -73,17 +99,36 @@ beforeAll(async () => {
 afterAll(() => system.end())
 
 const add = async (key: string | undefined, body: string) => {
-  const reply = await handle(request({ method: 'POST', target: '/items', body, headers: key === undefined ? {} : { 'idempotency-key': key } }))
+  const reply = await handle(
+    request({
+      method: 'POST',
+      target: '/items',
+      body,
+      headers: key === undefined ? {} : { 'idempotency-key': key },
+    }),
+  )
   const { 'x-request-id': _, ...headers } = reply.headers
-  const bytes = typeof reply.body === 'string' ? new TextEncoder().encode(reply.body) : (reply.body as Uint8Array)
-  return { status: reply.status, headers, bytes: [...bytes], json: JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown> }
+  const bytes =
+    typeof reply.body === 'string'
+      ? new TextEncoder().encode(reply.body)
+      : (reply.body as Uint8Array)
+  return {
+    status: reply.status,
+    headers,
+    bytes: [...bytes],
+    json: JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>,
+  }
 }
-const count = async () => JSON.parse(String((await handle(request({ target: '/count' }))).body)) as { items: number }
+const count = async () =>
+  JSON.parse(String((await handle(request({ target: '/count' }))).body)) as { items: number }
 
 test('the same key and body give the same reply, byte for byte, and one effect', async () => {
   const before = await count()
   const first = await add('k1', '{"id":"a/b","note":"ü\\u2028"}')
-  expect(first).toMatchObject({ status: 201, headers: { location: '/items/a%2Fb', 'content-type': 'application/json' } })
+  expect(first).toMatchObject({
+    status: 201,
+    headers: { location: '/items/a%2Fb', 'content-type': 'application/json' },
+  })
   expect(await add('k1', '{"id":"a/b","note":"ü\\u2028"}')).toEqual(first)
   expect(await add('k1', ' { "note": "\\u00fc\u2028", "id": "a\\/b" } ')).toEqual(first)
   expect(await count()).toEqual({ items: before.items + 1 })
@@ -101,16 +146,31 @@ test('the same key at the same time has one effect, and every caller the same by
 
 test('the same key with another body is 422; no key is 400; a problem is not remembered', async () => {
   await add('k3', '{"id":"c"}')
-  expect(await add('k3', '{"id":"d"}')).toMatchObject({ status: 422, json: { code: 'idempotency-key-reused' } })
-  expect(await add(undefined, '{"id":"c"}')).toMatchObject({ status: 400, json: { code: 'idempotency-key-missing' } })
-  expect(await add('k4', '{"id":"closed"}')).toMatchObject({ status: 409, json: { code: 'closed' } })
+  expect(await add('k3', '{"id":"d"}')).toMatchObject({
+    status: 422,
+    json: { code: 'idempotency-key-reused' },
+  })
+  expect(await add(undefined, '{"id":"c"}')).toMatchObject({
+    status: 400,
+    json: { code: 'idempotency-key-missing' },
+  })
+  expect(await add('k4', '{"id":"closed"}')).toMatchObject({
+    status: 409,
+    json: { code: 'closed' },
+  })
   expect((await add('k4', '{"id":"open"}')).status).toBe(201)
 })
 
 test('input that is not valid names its fields, and is refused before its key is looked up', async () => {
   const reply = await add('k1', '{"id":1,"note":"x"}')
-  expect(reply).toMatchObject({ status: 400, json: { code: 'invalid-input', errors: [{ pointer: '/id' }] } })
-  expect(await add('k5', '{"id":"e","nth":1}')).toMatchObject({ status: 400, json: { errors: [{ pointer: '/nth' }] } })
+  expect(reply).toMatchObject({
+    status: 400,
+    json: { code: 'invalid-input', errors: [{ pointer: '/id' }] },
+  })
+  expect(await add('k5', '{"id":"e","nth":1}')).toMatchObject({
+    status: 400,
+    json: { errors: [{ pointer: '/nth' }] },
+  })
 })
 
 test('a handler that breaks its contract is 500, without a word of it', async () => {

@@ -10,18 +10,29 @@ const setting = () => {
   const env = manualEnv()
   const guard = breaker<Guarded, string>({ env, ...options })
   const caller = new AbortController()
-  const call: Guarded = { target: 'a.b', deadline: env.now() + 5_000, signal: caller.signal, repeatable: true }
+  const call: Guarded = {
+    target: 'a.b',
+    deadline: env.now() + 5_000,
+    signal: caller.signal,
+    repeatable: true,
+  }
   /** Makes a call that is ended by hand. */
   const begin = (signal = caller.signal) => {
     let end!: (error?: Error) => void
-    const reply = guard({ ...call, signal }, () =>
-      new Promise((resolve, reject) => (end = (error) => (error === undefined ? resolve('reply') : reject(error)))),
+    const reply = guard(
+      { ...call, signal },
+      () =>
+        new Promise(
+          (resolve, reject) =>
+            (end = (error) => (error === undefined ? resolve('reply') : reject(error))),
+        ),
     ).catch((error: unknown) => error)
     return { reply, end: (error?: Error) => (end(error), reply) }
   }
   const answer = () => guard(call, () => Promise.resolve('reply')).catch((error: unknown) => error)
-  const fail = (code: 'unavailable' | 'deadline-exceeded' | 'cancelled' | 'conflict' = 'unavailable') =>
-    guard(call, () => Promise.reject(failure(code))).catch((error: unknown) => error)
+  const fail = (
+    code: 'unavailable' | 'deadline-exceeded' | 'cancelled' | 'conflict' = 'unavailable',
+  ) => guard(call, () => Promise.reject(failure(code))).catch((error: unknown) => error)
   const open = async () => {
     for (let nth = 0; nth < 4; nth++) await fail()
     expect(guard.state().state).toBe('open')
@@ -37,7 +48,11 @@ test('it opens when half of a window’s calls failed, and refuses without sendi
   expect(guard.state().state).toBe('closed')
   await fail('deadline-exceeded')
   expect(guard.state().state).toBe('open')
-  expect(await answer()).toMatchObject({ code: 'breaker-open', ran: 'not-sent', message: expect.stringContaining('a.b') })
+  expect(await answer()).toMatchObject({
+    code: 'breaker-open',
+    ran: 'not-sent',
+    message: expect.stringContaining('a.b'),
+  })
 })
 
 test('declared problems and callers that gave up are no failures', async () => {
@@ -89,7 +104,11 @@ test('calls that began before it opened neither close it, nor open it, nor let a
   expect(guard.state().state).toBe('open')
   await env.advance(10)
   const probe = begin()
-  for (const [index, error] of [undefined, failure('unavailable'), failure('cancelled')].entries()) {
+  for (const [index, error] of [
+    undefined,
+    failure('unavailable'),
+    failure('cancelled'),
+  ].entries()) {
     await old[index + 1]?.end(error)
     expect(guard.state().state).toBe('half-open')
     expect(await begin().reply).toMatchObject({ code: 'breaker-open' })
@@ -103,7 +122,9 @@ test('what hangs counts as a failure when its deadline passes, and a probe that 
   const never = () => new Promise<string>(() => undefined)
   const guarded = compose<Guarded, string>([deadline(env), guard], never)
   const hang = async () => {
-    const hanging = expect(guarded({ ...call, deadline: env.now() + 5 })).rejects.toMatchObject({ code: 'deadline-exceeded' })
+    const hanging = expect(guarded({ ...call, deadline: env.now() + 5 })).rejects.toMatchObject({
+      code: 'deadline-exceeded',
+    })
     await env.advance(5)
     await hanging
   }
@@ -121,7 +142,10 @@ test('a hanging probe whose caller gives up leaves the place to the next', async
   const { env, guard, caller, call, open } = setting()
   await open()
   await env.advance(10)
-  const guarded = compose<Guarded, string>([deadline(env), guard], () => new Promise<string>(() => undefined))
+  const guarded = compose<Guarded, string>(
+    [deadline(env), guard],
+    () => new Promise<string>(() => undefined),
+  )
   const hanging = expect(guarded(call)).rejects.toMatchObject({ code: 'cancelled' })
   expect(guard.state().state).toBe('half-open')
   caller.abort()
@@ -147,14 +171,21 @@ const model = () => {
       if (now - window.since > options.windowMs) window = { since: now, outcomes: [] }
       window.outcomes.push(outcome === 'failed')
       const failed = window.outcomes.filter(Boolean).length
-      if (outcome === 'failed' && window.outcomes.length >= options.minimumCalls && failed >= window.outcomes.length * options.failedShare)
+      if (
+        outcome === 'failed' &&
+        window.outcomes.length >= options.minimumCalls &&
+        failed >= window.outcomes.length * options.failedShare
+      )
         openUntil = now + options.openMs
     },
   }
 }
 
 test('it behaves as the model does, for any sequence of outcomes and pauses', async () => {
-  const step = fc.record({ pause: fc.constantFrom(0, 0, 0, 1, 5, 10, 60), outcome: fc.constantFrom('answered', 'failed', 'failed', 'cancelled') })
+  const step = fc.record({
+    pause: fc.constantFrom(0, 0, 0, 1, 5, 10, 60),
+    outcome: fc.constantFrom('answered', 'failed', 'failed', 'cancelled'),
+  })
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
       let now = 0

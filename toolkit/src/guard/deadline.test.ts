@@ -5,7 +5,12 @@ import { deadline, type Guarded } from './index.ts'
 const setting = (leftMs = 100) => {
   const env = manualEnv()
   const caller = new AbortController()
-  const call: Guarded = { target: 'a.b', deadline: env.now() + leftMs, signal: caller.signal, repeatable: true }
+  const call: Guarded = {
+    target: 'a.b',
+    deadline: env.now() + leftMs,
+    signal: caller.signal,
+    repeatable: true,
+  }
   return { env, caller, call, guard: deadline<Guarded, string>(env) }
 }
 const never = () => new Promise<string>(() => undefined)
@@ -43,7 +48,11 @@ test('when the time is up the caller is told at once, and the work behind is tol
     downstream = passed.signal
     return never()
   })
-  const refused = expect(calling).rejects.toMatchObject({ code: 'deadline-exceeded', ran: 'unknown', message: 'a.b: no answer within 100 ms' })
+  const refused = expect(calling).rejects.toMatchObject({
+    code: 'deadline-exceeded',
+    ran: 'unknown',
+    message: 'a.b: no answer within 100 ms',
+  })
   await env.advance(99)
   expect(downstream?.aborted).toBe(false)
   await env.advance(1)
@@ -68,12 +77,18 @@ test('a caller that gives up is told so, and the work behind is told to stop', a
 test('with no time left, or no caller left, nothing is sent', async () => {
   for (const left of [0, -1, -Infinity]) {
     const { env, call, guard } = setting(left)
-    await expect(guard(call, () => expect.unreachable())).rejects.toMatchObject({ code: 'deadline-exceeded', ran: 'not-sent' })
+    await expect(guard(call, () => expect.unreachable())).rejects.toMatchObject({
+      code: 'deadline-exceeded',
+      ran: 'not-sent',
+    })
     expect(env.waiting).toBe(0)
   }
   const { env, caller, call, guard } = setting()
   caller.abort()
-  await expect(guard(call, () => expect.unreachable())).rejects.toMatchObject({ code: 'cancelled', ran: 'not-sent' })
+  await expect(guard(call, () => expect.unreachable())).rejects.toMatchObject({
+    code: 'cancelled',
+    ran: 'not-sent',
+  })
   expect(env.waiting).toBe(0)
 })
 

@@ -5,9 +5,17 @@ import { manualEnv, type ManualEnv } from '../testing/manual-env.ts'
 import { retry, type Guarded, type RetryOptions } from './index.ts'
 
 const setting = (options: Partial<RetryOptions> & { random?: () => number } = {}) => {
-  const env: ManualEnv = { ...manualEnv(), ...(options.random === undefined ? {} : { random: options.random }) }
+  const env: ManualEnv = {
+    ...manualEnv(),
+    ...(options.random === undefined ? {} : { random: options.random }),
+  }
   const caller = new AbortController()
-  const call: Guarded = { target: 'a.b', deadline: env.now() + 5_000, signal: caller.signal, repeatable: true }
+  const call: Guarded = {
+    target: 'a.b',
+    deadline: env.now() + 5_000,
+    signal: caller.signal,
+    repeatable: true,
+  }
   const guard = retry<Guarded, string>({ env, ...options })
   /** Calls, lets all waits pass, and answers with how often was tried and what came out. */
   const tried = async (next: (nth: number) => Promise<string>, made: Guarded = call) => {
@@ -24,7 +32,11 @@ const setting = (options: Partial<RetryOptions> & { random?: () => number } = {}
 
 test('what failed for want of the other side is tried again, three times in all', async () => {
   const { tried, env } = setting()
-  expect(await tried((nth) => (nth < 3 ? Promise.reject(failure('unavailable')) : Promise.resolve('done')))).toEqual({ tries: 3, reply: 'done' })
+  expect(
+    await tried((nth) =>
+      nth < 3 ? Promise.reject(failure('unavailable')) : Promise.resolve('done'),
+    ),
+  ).toEqual({ tries: 3, reply: 'done' })
   const down = failure('unavailable')
   expect(await tried(() => Promise.reject(down))).toEqual({ tries: 3, error: down })
   expect(env.waiting).toBe(0)
@@ -36,7 +48,9 @@ test('a call that may have run is tried again only when a second run is harmless
       const { tried, call } = setting()
       const { retryable, ran } = failures[code]
       const { tries } = await tried(() => Promise.reject(failure(code)), { ...call, repeatable })
-      expect(`${code} ${tries}`).toBe(`${code} ${retryable && (repeatable || ran === 'not-sent') ? 3 : 1}`)
+      expect(`${code} ${tries}`).toBe(
+        `${code} ${retryable && (repeatable || ran === 'not-sent') ? 3 : 1}`,
+      )
     }
 })
 
@@ -56,7 +70,9 @@ test('the waits grow twofold from 25 ms, with full jitter', async () => {
     const refused = expect(outcome).rejects.toMatchObject({ code: 'unavailable' })
     await env.advance(1_000)
     await refused
-    expect(times.slice(1).map((at, index) => at - (times[index] ?? 0))).toEqual([25, 50, 100].map((ms) => expect.closeTo(ms * random, 3)))
+    expect(times.slice(1).map((at, index) => at - (times[index] ?? 0))).toEqual(
+      [25, 50, 100].map((ms) => expect.closeTo(ms * random, 3)),
+    )
   }
 })
 
@@ -118,7 +134,10 @@ test('in the long run retries add at most a tenth to the calls, whatever fails',
 
 test('the budget that is saved up is limited', async () => {
   const { env, call } = setting()
-  const guard = retry<Guarded, string>({ env: { ...env, sleep: () => Promise.resolve() }, budgetMax: 2 })
+  const guard = retry<Guarded, string>({
+    env: { ...env, sleep: () => Promise.resolve() },
+    budgetMax: 2,
+  })
   for (let nth = 0; nth < 100; nth++) await guard(call, () => Promise.resolve('x'))
   let sent = 0
   for (let nth = 0; nth < 5; nth++)

@@ -7,7 +7,12 @@ import { valueOf, type Call, type Reply } from './call.ts'
 import { clientOf, guardedLink, type CallContext } from './client.ts'
 import { localLink } from './local.ts'
 
-const any = { summary: 'x', access: 'internal', input: z.object({ a: z.int().optional() }), output: z.json() } as const
+const any = {
+  summary: 'x',
+  access: 'internal',
+  input: z.object({ a: z.int().optional() }),
+  output: z.json(),
+} as const
 const made = contract('made', {
   operations: {
     read: query(any),
@@ -19,7 +24,10 @@ const made = contract('made', {
   },
 })
 
-const setting = (answer: (call: Call) => Promise<Reply> = () => Promise.resolve({ value: 'ok' }), more: Partial<CallContext> = {}) => {
+const setting = (
+  answer: (call: Call) => Promise<Reply> = () => Promise.resolve({ value: 'ok' }),
+  more: Partial<CallContext> = {},
+) => {
   const env = manualEnv()
   const calls: Call[] = []
   const link = { call: (call: Call) => (calls.push(call), answer(call)) }
@@ -32,15 +40,29 @@ const setting = (answer: (call: Call) => Promise<Reply> = () => Promise.resolve(
     mayCall: () => undefined,
     ...more,
   }
-  return { env, calls, link, context, client: clientOf(made, link, context), guarded: clientOf(made, guardedLink(link, env), context) }
+  return {
+    env,
+    calls,
+    link,
+    context,
+    client: clientOf(made, link, context),
+    guarded: clientOf(made, guardedLink(link, env), context),
+  }
 }
 
 test('a call says who, what, until when and as part of what', async () => {
   const { env, calls, client } = setting()
   expect(await client.read({ a: 1 })).toBe('ok')
   expect(calls[0]).toMatchObject({
-    contract: 'made', operation: 'read', target: 'made.read', input: { a: 1 }, caller: { kind: 'service', name: 'shop' },
-    deadline: env.now() + 5_000, trace: { correlationId: 'c' }, strict: false, key: undefined,
+    contract: 'made',
+    operation: 'read',
+    target: 'made.read',
+    input: { a: 1 },
+    caller: { kind: 'service', name: 'shop' },
+    deadline: env.now() + 5_000,
+    trace: { correlationId: 'c' },
+    strict: false,
+    key: undefined,
   })
 })
 
@@ -62,7 +84,13 @@ test('a call is repeatable when a second run is harmless', async () => {
   await client.mail({}, { key: 'k' })
   await client.pay({})
   await client.pay({}, { key: 'k' })
-  expect(calls.map(({ operation, repeatable }) => `${operation} ${repeatable}`)).toEqual(['read true', 'book true', 'mail false', 'pay false', 'pay true'])
+  expect(calls.map(({ operation, repeatable }) => `${operation} ${repeatable}`)).toEqual([
+    'read true',
+    'book true',
+    'mail false',
+    'pay false',
+    'pay true',
+  ])
 })
 
 test('either signal gives the call up', async () => {
@@ -90,8 +118,18 @@ test('where calling is not allowed nothing is called', async () => {
 })
 
 test('a remembered reply reads as its value', () => {
-  const remembered = { scope: '', key: '', inputHash: '', status: 200, contentType: '', location: undefined, expiresAt: 0 }
-  expect(valueOf({ remembered: { ...remembered, body: new TextEncoder().encode('{"a":"ü"}') } })).toEqual({ a: 'ü' })
+  const remembered = {
+    scope: '',
+    key: '',
+    inputHash: '',
+    status: 200,
+    contentType: '',
+    location: undefined,
+    expiresAt: 0,
+  }
+  expect(
+    valueOf({ remembered: { ...remembered, body: new TextEncoder().encode('{"a":"ü"}') } }),
+  ).toEqual({ a: 'ü' })
   expect(valueOf({ remembered: { ...remembered, body: new Uint8Array() } })).toBeUndefined()
 })
 
@@ -115,12 +153,16 @@ test('a feed is read item by item; one that nobody reads calls nobody, and fails
   process.off('unhandledRejection', hear)
   expect(unhandled).toEqual([])
   expect(bad.calls).toHaveLength(0)
-  await expect(bad.client.watch({})[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(bad.client.watch({})[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+    code: 'unavailable',
+  })
 })
 
 test('the usual guards: retry within the deadline, and no timer stays', async () => {
   let nth = 0
-  const { env, calls, guarded } = setting(() => ((nth += 1) < 3 ? Promise.reject(failure('unavailable')) : Promise.resolve({ value: 'ok' })))
+  const { env, calls, guarded } = setting(() =>
+    (nth += 1) < 3 ? Promise.reject(failure('unavailable')) : Promise.resolve({ value: 'ok' }),
+  )
   const reply = guarded.read({})
   await env.advance(1_000)
   expect(await reply).toBe('ok')
@@ -130,10 +172,14 @@ test('the usual guards: retry within the deadline, and no timer stays', async ()
 
 test('the usual guards: what hangs ends at the deadline, opens the breaker, and closes it when it answers again', async () => {
   let hangs = true
-  const { env, calls, guarded } = setting(() => (hangs ? new Promise<Reply>(() => undefined) : Promise.resolve({ value: 'ok' })))
+  const { env, calls, guarded } = setting(() =>
+    hangs ? new Promise<Reply>(() => undefined) : Promise.resolve({ value: 'ok' }),
+  )
   const codes: string[] = []
   for (let nth = 0; nth < 25; nth++) {
-    const call = guarded.mail({}, { deadlineMs: 10 }).catch((error: { code: string }) => codes.push(error.code))
+    const call = guarded
+      .mail({}, { deadlineMs: 10 })
+      .catch((error: { code: string }) => codes.push(error.code))
     await env.advance(10)
     await call
   }
@@ -148,10 +194,14 @@ test('the usual guards: what hangs ends at the deadline, opens the breaker, and 
 
 test('a local link answers from the process, or says that nobody is there', async () => {
   const { context } = setting()
-  const link = localLink((name) => (name === 'made' ? (call) => Promise.resolve({ value: call.operation }) : undefined))
+  const link = localLink((name) =>
+    name === 'made' ? (call) => Promise.resolve({ value: call.operation }) : undefined,
+  )
   expect(await clientOf(made, link, context).read({})).toBe('read')
   const other = contract('other', { operations: { read: query(any) } })
   await expect(clientOf(other, link, context).read({})).rejects.toMatchObject({
-    code: 'unavailable', ran: 'not-sent', message: 'other.read: no service of this contract runs in this process',
+    code: 'unavailable',
+    ran: 'not-sent',
+    message: 'other.read: no service of this contract runs in this process',
   })
 })

@@ -54,6 +54,13 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
   let committed = false
   let clients: Record<string, unknown> | undefined
 
+  /** A recurring job keeps its own time: set by a step it would lose it, or run twice. */
+  const mayBeSet = (name: string) => {
+    const declared = service.jobs.find((job) => job.name === name)
+    if (declared === undefined) throw failure('internal', `${service.contract.name} has no job ${name}`)
+    if (declared.everyMs !== undefined) throw failure('internal', `${service.contract.name}: the job ${name} runs every ${declared.everyMs} ms; a step sets only jobs declared with once`)
+  }
+
   const stepOn = (unit: Unit, made: { published: boolean; scheduled: boolean }) =>
     ({
       ...unit.repositories,
@@ -74,11 +81,14 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
         })
       },
       schedule: (name, job) => {
-        if (!service.jobs.some((declared) => declared.name === name)) throw failure('internal', `${service.contract.name} has no job ${name}`)
+        mayBeSet(name)
         made.scheduled = true
         unit.schedule.set({ name, key: job.key, dueAt: job.at, data: JSON.stringify(job.data ?? null) })
       },
-      unschedule: (name, key) => unit.schedule.drop(name, key),
+      unschedule: (name, key) => {
+        mayBeSet(name)
+        unit.schedule.drop(name, key)
+      },
     }) as Step<RepositoryTypes>
 
   const context: Context<Uses, RepositoryTypes, PortTypes> = {

@@ -102,9 +102,12 @@ export interface Position {
 export interface Log {
   /** Moves what waits in the outbox to the log and numbers it. Answers the partitions that grew, empty when nothing waited. */
   relay(): Promise<readonly number[]>
-  /** For each position, at most `limit` messages after it, in order. Rejects with `cursor-too-old`. */
+  /**
+   * For each position, at most `limit` messages after it, in order. Position 0 reads from the oldest message that is kept;
+   * any other rejects with `cursor-too-old` when what follows it is gone.
+   */
   read(after: readonly Position[], limit: number): Promise<readonly Message[]>
-  /** The last position of each partition that has any. */
+  /** The last position of each partition, 0 where nothing was published. */
   heads(): Promise<readonly Position[]>
   readonly readers: LogReaders
 }
@@ -115,7 +118,7 @@ export interface LogReaders {
   report(subscription: string, positions: readonly Position[]): Promise<void>
   list(): Promise<readonly { readonly subscription: string; readonly partition: number; readonly position: number }[]>
   forget(subscription: string): Promise<void>
-  /** Deletes messages published before `before` that every subscription has passed. */
+  /** Deletes messages published before `before` that every subscription has passed, up to the first that it keeps. */
   prune(before: number): Promise<number>
 }
 

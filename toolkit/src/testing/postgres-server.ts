@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -107,7 +107,10 @@ export const startOwnPostgres = async (): Promise<
   const initdb = as(
     'initdb', '--no-sync', '--auth=scram-sha-256', '--username=admin', `--pwfile=${passwordFile}`,
     '--encoding=UTF8', '--locale=C', '-D', data) // prettier-ignore
-  await run(initdb.file, initdb.args, { cwd: folder })
+  await run(initdb.file, initdb.args, { cwd: folder }).catch(async (error: unknown) => {
+    await rm(folder, { recursive: true, force: true })
+    throw error
+  })
   await writeFile(
     join(data, 'postgresql.auto.conf'),
     [
@@ -141,23 +144,27 @@ export const startOwnPostgres = async (): Promise<
 
 /**
  * The shell outlives us: when our end of its standard input closes, for whatever reason, it stops the server
- * and removes the folder. A line on it names the signal to send.
+ * and removes the folder. A line on it names the signal to send. What the server says goes to a file: a pipe
+ * that nobody empties, while a test blocks, would stop the server.
  */
 const guardian = `
 folder=$1; shift
-"$@" >&2 2>&1 </dev/null & server=$!
+"$@" </dev/null >"$folder/log" 2>&1 & server=$!
 if read -r signal; then kill -s "$signal" $server; wait $server; exit 0; fi
 kill -s QUIT $server; wait $server; rm -rf "$folder"
 `
 
 const supervise = async (command: { file: string; args: string[] }, folder: string) => {
   let end: (signal: string) => Promise<void>
+  const log = join(folder, 'log')
+  const said = () => readFile(log, 'utf8').catch(() => '')
   const start = async () => {
+    await rm(log, { force: true })
     // In a group of its own, so that an interrupt of the tests does not end the guardian first.
     const shell = spawn('sh', ['-c', guardian, 'sh', folder, command.file, ...command.args], {
       cwd: folder,
       detached: true,
-      stdio: ['pipe', 'ignore', 'pipe'],
+      stdio: ['pipe', 'ignore', 'ignore'],
     })
     const exited = new Promise<void>((resolve) => shell.once('exit', () => resolve()))
     end = async (signal) => {
@@ -165,18 +172,18 @@ const supervise = async (command: { file: string; args: string[] }, folder: stri
       if (shell.exitCode === null) shell.stdin.write(`${signal}\n`)
       await exited
     }
-    let log = ''
-    const ready = new Promise<void>((resolve, reject) => {
-      shell.stderr.on('data', (chunk) => {
-        log = (log + String(chunk)).slice(-10_000)
-        if (log.includes('ready to accept connections')) resolve()
-      })
-      void exited.then(() => reject(new Error(`PostgreSQL did not start:\n${log}`)))
-    })
-    await ready
+    const deadline = performance.now() + 30_000
+    while (!(await said()).includes('ready to accept connections')) {
+      const reason = await said()
+      if (/\bFATAL\b/.test(reason) || performance.now() > deadline) {
+        await end('QUIT')
+        throw new Error(`PostgreSQL did not start:\n${reason}`)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
     // A test that forgets to stop the server must still be able to end.
     shell.unref()
-    for (const stream of [shell.stdin, shell.stderr]) (stream as { unref?(): void }).unref?.()
+    ;(shell.stdin as { unref?(): void }).unref?.()
   }
   await start()
   return { start, end: (signal: string) => end(signal) }

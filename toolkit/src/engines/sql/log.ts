@@ -6,6 +6,8 @@ import type { SqlDatabase } from './database.ts'
 
 interface Row {
   readonly [column: string]: unknown
+  readonly asked: number
+  readonly after: number
   readonly partition: number
   readonly position: number
   readonly key: string
@@ -14,6 +16,13 @@ interface Row {
   readonly data: string
   readonly at: number
   readonly correlation_id: string
+}
+
+interface EmptyRow {
+  readonly [column: string]: unknown
+  readonly asked: number
+  readonly after: number
+  readonly position: null
 }
 
 const message = (source: string, row: Row): Message => ({
@@ -68,21 +77,26 @@ export const sqlLog = (database: SqlDatabase, source: string): Log => ({
   },
   read: (after, limit) =>
     database.read(async (session) => {
-      const rows = await session.query<Row>(
-        `select l.* from unnest($1::smallint[], $2::bigint[]) as c (partition, position)
-         cross join lateral (
+      const rows = await session.query<Row | EmptyRow>(
+        // A partition of which nothing is kept any more answers one row without a message.
+        `select c.partition as asked, c.position as after, l.* from unnest($1::smallint[], $2::bigint[]) as c (partition, position)
+         join serval_head h on h.partition = c.partition
+         left join lateral (
            select * from serval_log where partition = c.partition and position > c.position order by position limit $3::int
-         ) l order by l.partition, l.position`,
+         ) l on true
+         where l.position is not null or c.position < h.position order by c.partition, l.position`,
         [after.map((at) => at.partition), after.map((at) => at.position), limit],
       )
-      const next = new Map(after.map((at) => [at.partition, at.position + 1]))
+      const messages: Message[] = []
+      let before: Row | EmptyRow | undefined
       for (const row of rows) {
-        const expected = next.get(row.partition)
-        if (expected !== undefined && row.position > expected)
-          throw failure('cursor-too-old', `partition ${row.partition} of ${source}: asked from ${expected}, the log begins at ${row.position}`)
-        next.set(row.partition, row.position + 1)
+        const first = row.asked !== before?.asked
+        if (first && row.after > 0 && row.position !== row.after + 1)
+          throw failure('cursor-too-old', `partition ${row.asked} of ${source}: asked from ${row.after + 1}, the log begins at ${row.position ?? 'its head'}`)
+        if (row.position !== null) messages.push(message(source, row))
+        before = row
       }
-      return rows.map((row) => message(source, row))
+      return messages
     }),
   heads: () =>
     database.read((session) => session.query<Position & Record<string, unknown>>('select partition, position from serval_head order by partition')),
@@ -108,9 +122,14 @@ const readers = (database: SqlDatabase): LogReaders => ({
   prune: (before) =>
     database.transaction(async (session) => {
       const gone = await session.query(
-        `delete from serval_log l where at < $1::timestamptz and not exists (
-           select 1 from serval_reader r where r.partition = l.partition and r.position < l.position
-         ) returning 1`,
+        // Up to the first that is kept: times need not ascend, and a hole would look like a cursor that is too old.
+        `delete from serval_log l using (
+           select h.partition, least(
+             (select position from serval_log where partition = h.partition and at >= $1::timestamptz order by position limit 1),
+             (select min(position) + 1 from serval_reader where partition = h.partition),
+             h.position + 1
+           ) as kept from serval_head h
+         ) k where l.partition = k.partition and l.position < k.kept returning 1`,
         [rfc3339(before)],
       )
       return gone.length

@@ -16,15 +16,28 @@ export interface SqlRepository<R> {
 
 export const sqlRepository = <R>(implementation: SqlRepository<R>): SqlRepository<R> => implementation
 
-/** Wraps a session so that the scope holds. */
-export const scoped = (session: SqlSession, scope: 'service' | 'aggregate', touched: Set<string>): RepositorySession => ({
-  query: (text, values) => session.query(text, values),
-  write: (text: string, values?: readonly SqlValue[], guard?: SqlGuard) => {
-    if (scope === 'aggregate' && touched.size === 0) throw failure('two-aggregates', 'a repository of scope aggregate wrote before it named its aggregate')
-    session.write(text, values, guard)
-  },
-  touch: (aggregate) => {
-    touched.add(aggregate)
-    if (scope === 'aggregate' && touched.size > 1) throw failure('two-aggregates', `a step touched ${[...touched].join(' and ')}`)
-  },
-})
+/** `for update` is a lock, no write. A function that writes is not seen. */
+const writing = /(?<!\bfor\s+(?:no\s+key\s+)?)\b(?:insert\s+into|update|delete\s+from|merge\s+into|truncate)\b/i
+const quoted = /'(?:[^']|'')*'|"[^"]*"|--[^\n]*|\/\*[\s\S]*?\*\//g
+
+/** Whether a statement writes, also in a common table expression. */
+export const writes = (text: string): boolean =>
+  writing.test(text) && writing.test(text.replaceAll(quoted, "''"))
+
+/** Wraps a session so that the scope holds. `touched` is shared by all repositories of one step. */
+export const scoped = (session: SqlSession, scope: 'service' | 'aggregate', touched: Set<string>): RepositorySession => {
+  const free = { query: session.query.bind(session), write: session.write.bind(session) }
+  if (scope === 'service') return { ...free, touch: () => undefined }
+  const refusal = () => failure('two-aggregates', 'a repository of scope aggregate writes to the one aggregate that it named')
+  return {
+    query: (text, values) => (touched.size !== 1 && writes(text) ? Promise.reject(refusal()) : free.query(text, values)),
+    write: (text: string, values?: readonly SqlValue[], guard?: SqlGuard) => {
+      if (touched.size !== 1) throw refusal()
+      free.write(text, values, guard)
+    },
+    touch: (aggregate) => {
+      touched.add(aggregate)
+      if (touched.size > 1) throw failure('two-aggregates', `a step touched ${[...touched].join(' and ')}`)
+    },
+  }
+}

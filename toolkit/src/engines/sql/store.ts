@@ -50,9 +50,9 @@ const sqlStore = (database: SqlDatabase, service: string, repositories: readonly
       for (let attempt = 1; ; attempt++) {
         try {
           return await database.transaction(async (session) => {
-            const last: (() => void)[] = []
-            const value = await work(unit(session, open(session), last))
-            for (const write of last) write()
+            const own: OwnWrites = { settled: [], others: [] }
+            const value = await work(unit(session, open(session), own))
+            for (const write of [...own.settled, ...own.others]) write()
             return value
           })
         } catch (error) {
@@ -80,23 +80,29 @@ const translate = (error: unknown): never => {
   throw error
 }
 
+/** The toolkit's writes in a step. What it settles comes before what it schedules: a job may set itself again. */
+interface OwnWrites {
+  readonly settled: (() => void)[]
+  readonly others: (() => void)[]
+}
+
 /** The toolkit's writes come after the handler's: an event's number is drawn while its key's row is locked. */
-const unit = (session: SqlSession, repositories: Unit['repositories'], last: (() => void)[]): Unit => {
+const unit = (session: SqlSession, repositories: Unit['repositories'], { settled, others }: OwnWrites): Unit => {
   const entries: OutboxEntry[] = []
   const outbox: Outbox = {
     emit: (entry) => {
-      if (entries.push(entry) === 1) last.push(() => publish(session, entries))
+      if (entries.push(entry) === 1) others.push(() => publish(session, entries))
     },
   }
   const frame: Frame = {
-    remember: (reply) => void last.push(() => remember(session, reply)),
-    moveCursor: (move) => void last.push(() => moveCursor(session, move)),
-    settleHeld: (held) => void last.push(() => settleHeld(session, held)),
-    settleJob: (job, nextAt) => void last.push(() => settleJob(session, job, nextAt)),
+    remember: (reply) => void settled.push(() => remember(session, reply)),
+    moveCursor: (move) => void settled.push(() => moveCursor(session, move)),
+    settleHeld: (held) => void settled.push(() => settleHeld(session, held)),
+    settleJob: (job, nextAt) => void settled.push(() => settleJob(session, job, nextAt)),
   }
   const schedule: Schedule = {
-    set: (job) => void last.push(() => scheduleJob(session, job)),
-    drop: (name, key) => void last.push(() => session.write('delete from serval_job where name = $1 and key = $2', [name, key])),
+    set: (job) => void others.push(() => scheduleJob(session, job)),
+    drop: (name, key) => void others.push(() => session.write('delete from serval_job where name = $1 and key = $2', [name, key])),
   }
   return { repositories, outbox, frame, schedule }
 }

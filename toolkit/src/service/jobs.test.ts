@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { command, contract } from '../contract/index.ts'
+import { memoryStores } from '../engines/memory/index.ts'
+import { eventually, startTestServices, type TestServices } from '../testing/index.ts'
+import { service } from './index.ts'
+
+const timer = contract('timer', {
+  operations: {
+    set: command({
+      summary: 'Sets a job',
+      access: 'internal',
+      repeat: 'never',
+      input: z.object({ job: z.string(), drop: z.boolean() }),
+      output: z.object({}),
+    }),
+  },
+})
+
+const ran: number[] = []
+const timerService = service(timer, {
+  operations: {
+    set: ({ job, drop }, { step }) =>
+      step(async (s) => {
+        if (drop) s.unschedule(job, 'k')
+        else s.schedule(job, { key: 'k', at: s.env.now(), data: 1 })
+        return {}
+      }),
+  },
+  jobs: (jobs) => [
+    jobs.every('tick', '1h', async () => undefined),
+    jobs.once('count', z.int(), (n, { step }) =>
+      step(async (s) => {
+        ran.push(n)
+        if (n < 3) s.schedule('count', { key: 'k', at: s.env.now(), data: n + 1 })
+      }),
+    ),
+  ],
+})
+
+let system: TestServices
+beforeAll(async () => {
+  system = await startTestServices({ services: [timerService], stores: memoryStores() })
+})
+afterAll(() => system.end())
+const set = (job: string, drop = false) =>
+  system.client(timer, { kind: 'service', name: 'test' }).set({ job, drop })
+
+test('a job sets itself again in its own step, and runs once each time', async () => {
+  await set('count')
+  await eventually(() => ran.length >= 3, 'three runs')
+  const waits = () => system.stores.get('timer')?.jobs.next(['count'])
+  await eventually(async () => (await waits()) === undefined, 'no job left')
+  expect(ran).toEqual([1, 2, 3])
+})
+
+test('a step neither sets nor drops a recurring job, nor one that is not declared', async () => {
+  for (const job of ['tick', 'nothing'])
+    for (const drop of [false, true])
+      await expect(set(job, drop)).rejects.toMatchObject({ code: 'internal' })
+  expect(await system.stores.get('timer')?.jobs.next(['tick'])).toBeGreaterThan(Date.now())
+})
