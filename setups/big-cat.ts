@@ -14,7 +14,7 @@ export default setup('big-cat', (settings) => {
   return {
     system: shop,
     development: true,
-    stores: sqlStores(postgres({ url: settings.text('SERVAL_DATABASE_URL') })),
+    stores: sqlStores(postgres({ url: settings.text('SERVAL_DATABASE_URL'), setting: 'SERVAL_DATABASE_URL' })),
     ports: {
       mail: mailbox({ file: `${data}/mailbox.jsonl` }),
       passwords: argon2Passwords(),

@@ -1,4 +1,5 @@
 import { sqlRepository, type RepositorySession } from 'serval/engines/sql'
+import { amountsOf } from '../../money.ts'
 import type { Charge, ChargeRepository, Statement } from '../repository.ts'
 
 type ChargeRow = {

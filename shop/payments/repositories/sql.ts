@@ -1,4 +1,5 @@
 import { sqlRepository, type RepositorySession } from 'serval/engines/sql'
+import { amountsOf } from '../../money.ts'
 import type { Payment } from '../payment.ts'
 import type { PaymentRepository, Sum } from '../repository.ts'
 

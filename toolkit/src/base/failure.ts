@@ -46,6 +46,7 @@ export const failures = {
   draining: { kind: 'unavailable', title: 'This host is stopping', retryable: true, ran: 'not-sent' },
   'unknown-outcome': { kind: 'unavailable', title: 'The connection was lost; the change may have been made', retryable: true, ran: 'unknown' },
   'store-unavailable': { kind: 'unavailable', title: 'The database cannot be reached now', retryable: true, ran: 'not-sent' },
+  'store-damaged': { kind: 'internal', title: 'The database reports that it is damaged', retryable: false, ran: 'unknown' },
   internal: { kind: 'internal', title: 'Something unexpected went wrong', retryable: false, ran: 'unknown' },
   'invalid-output': { kind: 'internal', title: 'A handler returned what its contract does not allow', retryable: false, ran: 'ran' },
   'second-step': { kind: 'internal', title: 'A handler runs at most one step', retryable: false, ran: 'ran' },

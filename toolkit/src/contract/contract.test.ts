@@ -12,7 +12,6 @@ import {
   get,
   patch,
   pathParameters,
-  post,
   problem,
   put,
   query,

@@ -2,16 +2,7 @@ import { expect, test } from 'vitest'
 import { failure, failures, type FailureCode } from '../base/failure.ts'
 import { HttpRefusal } from '../link/http.ts'
 import { refusalReply, statusOf } from './problems.ts'
-import {
-  Away,
-  Closed,
-  edgeUnderTest,
-  NoSuchThing,
-  pointersOf,
-  request,
-  Slow,
-  TooLarge,
-} from './sample.suite.ts'
+import { Away, Closed, edgeUnderTest, pointersOf, request, Slow, TooLarge } from './sample.suite.ts'
 
 const thing = JSON.stringify({ sku: 'A', name: 'a', size: 1, tags: [] })
 const signedIn = { authorization: 'Bearer customer', 'idempotency-key': 'k' }
@@ -445,7 +436,7 @@ test('a server’s own refusal is a problem document', () => {
     status: 431,
     headers: { 'content-type': 'application/problem+json' },
   })
-  expect(JSON.parse(String(reply.body))).toEqual({
+  expect(JSON.parse(reply.body as string)).toEqual({
     type: 'urn:serval:problem:headers-too-large',
     title: 'The headers are too large',
     status: 431,

@@ -54,6 +54,7 @@ const readAhead = 64
 const maxAside = 256
 const claimMs = 60_000
 const maxFailures = 5
+const recountMs = 1_000
 const backoff = (tries: number) => Math.min(2_000, 25 * 2 ** tries)
 /** For the operator who looks at a held message: what was thrown, and why. */
 const text = (error: unknown): string => {
@@ -72,12 +73,16 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
   const under = new Set<Promise<unknown>>()
   let aside = 0
   let reported = 0
+  let recounted = 0
+  /** How often a held message was counted, in or out. */
+  let counts = 0
 
   const track = (work: Promise<unknown>) => {
     under.add(work)
     void work.finally(() => under.delete(work)).catch(() => undefined)
   }
   const count = (lane: Lane, key: string, by: number) => {
+    counts += 1
     const total = (lane.held.get(key) ?? 0) + by
     if (total > 0) lane.held.set(key, total)
     else lane.held.delete(key)
@@ -233,6 +238,23 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
   }
 
   let retrying = 0
+
+  /** Others settle and discard held messages too: their keys are handled in their lanes again. */
+  const recount = async () => {
+    if (retrying > 0 || env.now() - recounted < recountMs) return
+    recounted = env.now()
+    const idle = [...lanes.values()].filter((lane) => !lane.busy && lane.held.size > 0)
+    const before = counts
+    const rows = await store.subscriptions.held.keys(id)
+    // Counted by ourselves meanwhile: the answer may be from before that.
+    if (counts !== before) return
+    for (const lane of idle) {
+      if (lane.busy) continue
+      lane.held.clear()
+      for (const row of rows) if (row.partition === lane.partition) lane.held.set(row.key, row.count)
+    }
+  }
+
   const held: Loop = loop({
     env,
     failed: (error) => log.warn('held messages could not be looked up', {}, error),
@@ -248,7 +270,9 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
           held.wake()
         }))
       }
-      return due.length > 0 ? 0 : Math.min(50, options.pollMs)
+      if (due.length > 0) return 0
+      await recount()
+      return Math.min(50, options.pollMs)
     },
   })
 

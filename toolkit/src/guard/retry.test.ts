@@ -67,9 +67,9 @@ test('the waits grow twofold from 25 ms, with full jitter', async () => {
       times.push(env.now())
       return Promise.reject(failure('unavailable'))
     })
-    const refused = expect(outcome).rejects.toMatchObject({ code: 'unavailable' })
+    const refused = outcome.catch((error: unknown) => error)
     await env.advance(1_000)
-    await refused
+    expect(await refused).toMatchObject({ code: 'unavailable' })
     expect(times.slice(1).map((at, index) => at - (times[index] ?? 0))).toEqual(
       [25, 50, 100].map((ms) => expect.closeTo(ms * random, 3)),
     )
@@ -91,11 +91,11 @@ test('a timer that runs late does not make a call begin after the deadline', asy
     tries += 1
     return Promise.reject(failure('unavailable'))
   })
-  const refused = expect(outcome).rejects.toMatchObject({ code: 'unavailable' })
+  const refused = outcome.catch((error: unknown) => error)
   await env.advance(0)
   late = 1_000
   await env.advance(50)
-  await refused
+  expect(await refused).toMatchObject({ code: 'unavailable' })
   expect(tries).toBe(1)
 })
 
@@ -106,10 +106,10 @@ test('a caller that gives up during a wait gets the failure, and nothing is trie
     tries += 1
     return Promise.reject(failure('unavailable'))
   })
-  const refused = expect(outcome).rejects.toMatchObject({ code: 'unavailable' })
+  const refused = outcome.catch((error: unknown) => error)
   await env.advance(1)
   caller.abort(new Error('closed'))
-  await refused
+  expect(await refused).toMatchObject({ code: 'unavailable' })
   expect(tries).toBe(1)
   expect(env.waiting).toBe(0)
 })

@@ -5,6 +5,7 @@ import { bearer, edge, localOnly, operatorKey, refusalReply, statusOf, type Page
 import { defaultHttpLimits, type HttpReply, type HttpServer } from '../link/http.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { control, controlLink } from './operator.ts'
+import { checkSecret } from './same-secret.ts'
 import { derive } from './secret.ts'
 import { startServices, type RunningServices } from './services.ts'
 import type { Connect, Setup } from './setup.ts'
@@ -79,11 +80,7 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
   let ready = false
   try {
     const master = await setup.masterSecret()
-    for (const one of Object.values(setup.ports)) {
-      const { open, close } = one as PortLife
-      if (close !== undefined) started.push(() => close())
-      await open?.()
-    }
+    const secret = secretsFrom(master, system.name)
     progress(`opening ${setup.stores.name}`)
     const services = await startServices({
       services: system.services,
@@ -91,7 +88,16 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
       env,
       log,
       ports: setup.ports,
-      secret: secretsFrom(master, system.name),
+      secret,
+      opened: async (stores) => {
+        const fingerprints = [...stores].map(async ([name, store]) => checkSecret(name, store, Buffer.from(await secret(name, 'fingerprint')).toString('hex')))
+        await Promise.all(fingerprints)
+        for (const one of Object.values(setup.ports)) {
+          const { open, close } = one as PortLife
+          if (close !== undefined) started.push(() => close())
+          await open?.()
+        }
+      },
     })
     started.push(services.stop)
     const connect: Connect = (contract) => services.client(contract, { kind: 'service', name: system.name })

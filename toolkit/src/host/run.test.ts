@@ -93,8 +93,8 @@ const lineOf = ({ code, stderr }: { readonly code: number; readonly stderr: stri
 }
 
 test('what cannot start says why in one line, and exits with 1', async () => {
-  const [missing, throwing, empty, wrong, wiringFails, away] = await Promise.all([
-    join(folder, 'missing.ts'),
+  const missing = join(folder, 'missing.ts')
+  const [throwing, empty, wrong, wiringFails, away] = await Promise.all([
     file('throwing.ts', 'throw new TypeError("not today")\n'),
     file('empty.ts', 'export const name = "x"\n'),
     file('wrong.ts', wiring('public: { host: "127.0.0.1", port: "8080" },')),

@@ -66,7 +66,8 @@ const parse = (argv: readonly string[]) => {
   try {
     return parseArgs({ args: [...argv], options: flags, strict: true }).values
   } catch (error) {
-    throw failure('misconfigured', `${error instanceof Error ? error.message : String(error)}\nRun with --help to see the options.`)
+    const reason = (error instanceof Error ? error.message : String(error)).replaceAll('\n', ' ').replace(/\.$/, '')
+    throw failure('misconfigured', `${reason}. Run with --help to see the options.`)
   }
 }
 

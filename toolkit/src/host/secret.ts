@@ -9,13 +9,27 @@ export const derive = async (master: Uint8Array<ArrayBuffer>, purpose: string): 
   return new Uint8Array(await crypto.subtle.deriveBits(parameters, key, 256))
 }
 
+const exists = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined)) !== undefined
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
+
+/** One by one: `recursive` never returns (Node 24.21) where no folder can be made and the system says ENOENT, as in /proc. */
+const makeFolder = async (folder: string): Promise<void> => {
+  const missing: string[] = []
+  for (let at = folder; !(await exists(at)); at = dirname(at)) missing.unshift(at)
+  for (const each of missing)
+    await mkdir(each).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error
+    })
+}
+
 /**
  * Makes the file unless it is there. It is written under another name and then linked, which fails when the file exists: so two hosts that
  * start at once agree on one, and neither reads, nor does a crash leave, half of it.
  */
 const make = async (file: string): Promise<void> => {
-  if ((await stat(file).catch(() => undefined)) !== undefined) return
-  await mkdir(dirname(file), { recursive: true })
+  if (await exists(file)) return
+  await makeFolder(dirname(file))
   const bytes = crypto.getRandomValues(new Uint8Array(40))
   const draft = `${file}.${Buffer.from(bytes.subarray(32)).toString('hex')}`
   try {
@@ -28,7 +42,7 @@ const make = async (file: string): Promise<void> => {
     }
     await link(draft, file)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (codeOf(error) !== 'EEXIST') throw error
   } finally {
     await rm(draft, { force: true })
   }
@@ -42,7 +56,9 @@ export const secretFile = (file: string) => async (): Promise<Uint8Array<ArrayBu
     if (!/^[0-9a-f]{64}$/.test(text)) throw new Error('it does not hold 64 hexadecimal digits; restore it from a backup')
     return new Uint8Array(Buffer.from(text, 'hex'))
   } catch (cause) {
-    throw failure('cannot-start', `The secret file ${file} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const hint = codeOf(cause) === undefined ? '' : '; choose another folder, or let this user read and write there'
+    throw failure('cannot-start', `The secret file ${file} cannot be used: ${reason}${hint}`, { cause })
   }
 }
 

@@ -7,7 +7,7 @@ import { relay } from '../events/relay.ts'
 import { openSubscription, subscriber, type Subscriber } from '../events/subscriber.ts'
 import { jobRunner } from '../jobs/runner.ts'
 import type { Caller, Link } from '../link/call.ts'
-import { clientOf, guardedLink } from '../link/client.ts'
+import { betweenServices, clientOf, guardedLink } from '../link/client.ts'
 import { localLink } from '../link/local.ts'
 import type { Service } from '../service/index.ts'
 import { logSource } from '../service/log-operations.ts'
@@ -27,6 +27,8 @@ export interface ServicesOptions {
   readonly ports: Readonly<Record<string, unknown>>
   /** Derives a service's secret for a purpose. */
   readonly secret: (service: string, purpose: string) => Promise<Uint8Array<ArrayBuffer>>
+  /** Called when the stores are open, and with them the lock of one process on an embedded one; nothing runs before it has ended. */
+  readonly opened?: (stores: ReadonlyMap<string, Store>) => Promise<void>
   /** How often to look for others' work without being woken, default 200 ms on shared stores, 2 s on an embedded one. */
   readonly pollMs?: number
 }
@@ -65,7 +67,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   const guarded = new Map<string, Link>()
   const linkFrom = (caller: string) => (contract: Contract) => {
     const id = `${caller}→${contract.name}`
-    const link = guarded.get(id) ?? guardedLink(local, env)
+    const link = guarded.get(id) ?? betweenServices(guardedLink(local, env))
     guarded.set(id, link)
     return link
   }
@@ -84,6 +86,8 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       return { service, store, hosts: await alive(store) }
     }),
   )
+
+  await options.opened?.(new Map(opened.map(({ service, store }) => [service.contract.name, store])))
 
   for (const { service, store, hosts } of opened) {
     const name = service.contract.name

@@ -16,6 +16,8 @@ export interface JobRunnerOptions {
 }
 
 const leaseMs = 60_000
+/** A claim may go beyond it by its own size. */
+const maxRunning = 32
 
 /** Runs the jobs that are due, each by one host at a time. A job survives restarts: it is a row until its step deletes it. */
 export const jobRunner = (options: JobRunnerOptions): Loop => {
@@ -33,16 +35,35 @@ export const jobRunner = (options: JobRunnerOptions): Loop => {
       await store.jobs.failed(job, env.now() + Math.min(60_000, 100 * 2 ** job.attempts), message)
     }
   }
-  return loop({
+  // A job that takes long holds up no other.
+  const running = new Set<Promise<void>>()
+  const start = (job: JobRun, signal: AbortSignal) => {
+    const run = runOne(job, signal)
+      .catch((error: unknown) => log.warn('a job waits for the end of its lease', { job: job.name, key: job.key }, error))
+      .finally(() => {
+        running.delete(run)
+        turns.wake()
+      })
+    running.add(run)
+  }
+  const turns = loop({
     env,
     failed: (error) => log.warn('jobs could not be looked up', {}, error),
     turn: async (signal) => {
+      if (running.size >= maxRunning) return options.pollMs
       const now = env.now()
       const due = await store.jobs.claim(names, now, now + leaseMs, options.holder)
-      await Promise.all(due.map((job) => runOne(job, signal)))
+      for (const job of due) start(job, signal)
       if (due.length > 0) return 0
       const next = await store.jobs.next(names)
       return Math.max(1, Math.min(options.pollMs, (next ?? Infinity) - env.now()))
     },
   })
+  return {
+    wake: turns.wake,
+    stop: async () => {
+      await turns.stop()
+      await Promise.all(running)
+    },
+  }
 }

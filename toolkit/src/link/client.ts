@@ -1,5 +1,5 @@
 import type { Env } from '../base/env.ts'
-import { failure } from '../base/failure.ts'
+import { failure, ServalError } from '../base/failure.ts'
 import type { CallOptions, Client, Contract } from '../contract/index.ts'
 import { breaker, bulkhead, compose, deadline, retry, type Interceptor } from '../guard/index.ts'
 import type { Trace } from '../telemetry/trace.ts'
@@ -11,6 +11,17 @@ export const guardedLink = (link: Link, env: Env, interceptors?: readonly Interc
     interceptors ?? [deadline(env), retry({ env }), breaker({ env }), bulkhead(1_024)],
     (call) => link.call(call),
   ),
+})
+
+const callersFaults = new Set(['invalid-input', 'unauthenticated', 'forbidden', 'no-such-operation', 'idempotency-key-missing'])
+
+/** The link from one service to others: what blames the caller there is a fault of the calling service, and no news for those who called it. */
+export const betweenServices = (link: Link): Link => ({
+  call: (call) =>
+    link.call(call).catch((error: unknown) => {
+      if (!(error instanceof ServalError) || !callersFaults.has(error.code)) throw error
+      throw failure('internal', `${call.target} refused the call: ${error.message}`, { cause: error })
+    }),
 })
 
 /** On whose behalf a client calls: who, until when, as part of what. */

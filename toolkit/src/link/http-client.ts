@@ -61,7 +61,7 @@ const requestOf = (target: string, http: HttpBinding, input: Readonly<Record<str
   for (const field of inPath) {
     const value = input[field]
     // URLs drop these segments, so that the request would go elsewhere.
-    if (value === undefined || value === null || ['', '.', '..'].includes(String(value)))
+    if ([undefined, null, '', '.', '..'].includes(value as string | null | undefined))
       throw failure('invalid-input', `${target}: ${JSON.stringify(value) ?? 'undefined'} cannot stand for :${field} in the path ${http.path}`, { ran: 'not-sent' })
   }
   const rest = Object.entries(input).filter(([field, value]) => !inPath.has(field) && value !== undefined)

@@ -18,6 +18,9 @@ const timer = contract('timer', {
 })
 
 const ran: number[] = []
+let started = 0
+let release: () => void = () => undefined
+const released = new Promise<void>((resolve) => (release = resolve))
 const timerService = service(timer, {
   operations: {
     set: ({ job, drop }, { step }) =>
@@ -29,6 +32,11 @@ const timerService = service(timer, {
   },
   jobs: (jobs) => [
     jobs.every('tick', '1h', async () => undefined),
+    jobs.once('slow', z.int(), async () => {
+      started += 1
+      await released
+    }),
+    jobs.once('quick', z.int(), async (n) => void ran.push(n)),
     jobs.once('count', z.int(), (n, { step }) =>
       step(async (s) => {
         ran.push(n)
@@ -38,9 +46,10 @@ const timerService = service(timer, {
   ],
 })
 
+const stores = memoryStores()
 let system: TestServices
 beforeAll(async () => {
-  system = await startTestServices({ services: [timerService], stores: memoryStores() })
+  system = await startTestServices({ services: [timerService], stores })
 })
 afterAll(() => system.end())
 const set = (job: string, drop = false) =>
@@ -52,6 +61,21 @@ test('a job sets itself again in its own step, and runs once each time', async (
   const waits = () => system.stores.get('timer')?.jobs.next(['count'])
   await eventually(async () => (await waits()) === undefined, 'no job left')
   expect(ran).toEqual([1, 2, 3])
+})
+
+test('a job that takes long holds up no other, and is waited for at the end', async () => {
+  ran.length = 0
+  await set('slow')
+  await eventually(() => started > 0, 'the slow job to start')
+  await set('quick')
+  await eventually(() => ran.length > 0, 'the quick job', 2_000)
+  let ended = false
+  const ending = system.end({ keepServer: true }).then(() => (ended = true))
+  expect(ended).toBe(false)
+  release()
+  await ending
+  expect(started).toBe(1)
+  system = await startTestServices({ services: [timerService], stores })
 })
 
 test('a step neither sets nor drops a recurring job, nor one that is not declared', async () => {

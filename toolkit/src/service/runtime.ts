@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
-import { validInput, type Contract } from '../contract/index.ts'
+import { validOutput, type Contract } from '../contract/index.ts'
 import type { Settlement } from '../events/delivery.ts'
 import { partitionOf } from '../events/partition.ts'
 import type { Caller, Link } from '../link/call.ts'
@@ -67,7 +67,8 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
       env,
       emit: (type, data) => {
         if (type.source !== service.contract.name) throw failure('internal', `${service.contract.name} emits an event of ${type.source}`)
-        const valid = validInput(type.data as z.ZodType<Record<string, unknown>>, data, true)
+        // Events carry what their schema names, and nothing that slipped in beside it.
+        const valid = validOutput(type.data as z.ZodType<Record<string, unknown>>, data, `the event ${type.type}`)
         const key = String(valid[type.key])
         made.published = true
         unit.outbox.emit({

@@ -112,8 +112,10 @@ const relayAll = async (store: Store) => {
 }
 const headOf = async (store: Store, partition: number) =>
   (await store.log.heads()).find((at) => at.partition === partition)?.position ?? 0
-const valueOf = (store: Store, key: string) => store.read(async (r) => counters({ repositories: r }).value(key))
-const pageOf = (store: Store, key: string) => store.read(async (r) => pages({ repositories: r }).value(key))
+const valueOf = (store: Store, key: string) =>
+  store.read(async (r) => counters({ repositories: r }).value(key))
+const pageOf = (store: Store, key: string) =>
+  store.read(async (r) => pages({ repositories: r }).value(key))
 
 /** The contract of the Store port. `open` makes an empty store with the suite's repositories. */
 export const storeSuite = (name: string, open: () => Promise<StoreUnderTest>) => {
@@ -198,7 +200,9 @@ const aCommit = (at: At) => {
   })
 
   test('leaves nothing behind when a guard fails in the middle, and rejects with its problem', async () => {
-    const error = await leavesNothing((unit, key) => counters(unit).swap(key, 7, 8, NotEnough(undefined)))
+    const error = await leavesNothing((unit, key) =>
+      counters(unit).swap(key, 7, 8, NotEnough(undefined)),
+    )
     expect(error).toMatchObject({ code: 'not-enough' })
   })
 
@@ -241,7 +245,8 @@ const aCommit = (at: At) => {
       for (const fail of [
         () => Promise.reject(new Error('no')),
         async (unit: Unit) => counters(unit).swap(unique('none'), 1, 2, NotEnough(undefined)),
-        async (unit: Unit) => unit.frame.settleJob({ name: 'none', key: '', data: '', attempts: 0, holder: 'h' }),
+        async (unit: Unit) =>
+          unit.frame.settleJob({ name: 'none', key: '', data: '', attempts: 0, holder: 'h' }),
       ]) {
         let runs = 0
         const step = first.commit((unit) => ((runs += 1), fail(unit)), refusable)
@@ -329,7 +334,10 @@ const claimAll = { partitions: Array.from({ length: partitionCount }, (_, p) => 
 /** A subscription with a cursor at 0 in each partition. */
 const subscribe = async (store: Store): Promise<SubscriptionId> => {
   const id = { subscription: unique('reader'), publisher: 'publisher' }
-  await store.subscriptions.open(id, claimAll.partitions.map((partition) => ({ partition, position: 0 })))
+  await store.subscriptions.open(
+    id,
+    claimAll.partitions.map((partition) => ({ partition, position: 0 })),
+  )
   return id
 }
 const moveTo = (id: SubscriptionId, to: number, key?: string): CursorMove => ({
@@ -344,9 +352,20 @@ const hold = async (store: Store, keys: readonly string[], dueAt = 0, holder?: s
     await store.subscriptions.held.put(moveTo(id, index + 1), message(index + 1, key), {
       dueAt, failures: 0, error: undefined, holder,
     }) // prettier-ignore
-  const claim = async (given: { now: number; holder: string; until?: number; from?: Store; limit?: number; partitions?: readonly number[] }) => {
+  const claim = async (given: {
+    now: number
+    holder: string
+    until?: number
+    from?: Store
+    limit?: number
+    partitions?: readonly number[]
+  }) => {
     const { from = store, ...rest } = given
-    const claimed = await from.subscriptions.held.claim(id, { ...claimAll, until: given.now + 1_000, ...rest })
+    const claimed = await from.subscriptions.held.claim(id, {
+      ...claimAll,
+      until: given.now + 1_000,
+      ...rest,
+    })
     return claimed.map((held) => held.position).sort((a, b) => a - b)
   }
   const heldAt = (position: number) => ({ ...id, partition: 0, position })
@@ -386,7 +405,12 @@ const supersededSteps = (at: At) => {
             await counters(unit).add(key, 1)
             unit.outbox.emit(entry(env, key))
             settle(unit)
-            unit.schedule.set({ name: key, key, dueAt: (await counters(unit).value(key)) * 10, data: 'null' })
+            unit.schedule.set({
+              name: key,
+              key,
+              dueAt: (await counters(unit).value(key)) * 10,
+              data: 'null',
+            })
           }, true),
         )
       await relayAll(first)
@@ -447,8 +471,12 @@ const aggregateScope = (at: At) => {
 
   test('a write before the aggregate is named throws, in whatever way it writes', async () => {
     const key = unique('page')
-    expect(await refused((unit) => pages(unit).write(key, 1))).toMatchObject({ code: 'two-aggregates' })
-    expect(await refused((unit) => pages(unit).writeAndAnswer(key, 1))).toMatchObject({ code: 'two-aggregates' })
+    expect(await refused((unit) => pages(unit).write(key, 1))).toMatchObject({
+      code: 'two-aggregates',
+    })
+    expect(await refused((unit) => pages(unit).writeAndAnswer(key, 1))).toMatchObject({
+      code: 'two-aggregates',
+    })
     expect(await pageOf(at().first, key)).toBeUndefined()
   })
 
@@ -469,10 +497,17 @@ const rememberedReplies = (at: At) => {
     const bodies = [Uint8Array.from({ length: 256 }, (_, byte) => byte), new Uint8Array()]
     for (const body of bodies)
       for (const location of ['/orders/1?a=Müller', undefined]) {
-        const reply = replyOf(unique('reply'), { body, location, contentType: 'text/plain; charset=utf-8' })
+        const reply = replyOf(unique('reply'), {
+          body,
+          location,
+          contentType: 'text/plain; charset=utf-8',
+        })
         await first.commit(async (unit) => unit.frame.remember(reply), true)
         const recalled = await second.replies.recall(reply)
-        expect({ ...recalled, body: [...(recalled?.body ?? [])] }).toEqual({ ...reply, body: [...body] })
+        expect({ ...recalled, body: [...(recalled?.body ?? [])] }).toEqual({
+          ...reply,
+          body: [...body],
+        })
         expect(recalled?.body).toBeInstanceOf(Uint8Array)
       }
   })
@@ -509,8 +544,12 @@ const rememberedReplies = (at: At) => {
   test('pruning forgets what expired, and answers how many', async () => {
     const { first } = at()
     await first.replies.prune(5_000)
-    const [old, young] = [replyOf(unique('old'), { expiresAt: 5_000 }), replyOf(unique('young'), { expiresAt: 5_001 })]
-    for (const reply of [old, young]) await first.commit(async (unit) => unit.frame.remember(reply), true)
+    const [old, young] = [
+      replyOf(unique('old'), { expiresAt: 5_000 }),
+      replyOf(unique('young'), { expiresAt: 5_001 }),
+    ]
+    for (const reply of [old, young])
+      await first.commit(async (unit) => unit.frame.remember(reply), true)
     expect(await first.replies.prune(5_001)).toBe(1)
     expect(await first.replies.recall(old)).toBeUndefined()
     expect(await first.replies.recall(young)).toMatchObject({ key: young.key })
@@ -519,25 +558,41 @@ const rememberedReplies = (at: At) => {
 }
 
 /** Publishes one message per key in one step, all in one partition. */
-const publish = async (store: Store, env: ManualEnv, partition: number, keys: readonly string[], times: readonly number[] = []) => {
+const publish = async (
+  store: Store,
+  env: ManualEnv,
+  partition: number,
+  keys: readonly string[],
+  times: readonly number[] = [],
+) => {
   await store.commit(async (unit) => {
     for (const [n, key] of keys.entries())
-      unit.outbox.emit(entry(env, key, { partition, data: JSON.stringify({ n }), at: times[n] ?? env.now() }))
+      unit.outbox.emit(
+        entry(env, key, { partition, data: JSON.stringify({ n }), at: times[n] ?? env.now() }),
+      )
   }, false)
   await relayAll(store)
 }
 const subjects = async (store: Store, after: readonly Position[], limit = 1_000) =>
-  (await store.log.read(after, limit)).map((one) => `${one.partition}/${one.position}:${one.subject}`)
+  (await store.log.read(after, limit)).map(
+    (one) => `${one.partition}/${one.position}:${one.subject}`,
+  )
 
 const published = (at: At) => {
   test('an empty outbox makes no partition grow; every partition has a head', async () => {
     expect(await at().first.log.relay()).toEqual([])
-    expect(await at().first.log.heads()).toEqual(claimAll.partitions.map((partition) => ({ partition, position: 0 })))
+    expect(await at().first.log.heads()).toEqual(
+      claimAll.partitions.map((partition) => ({ partition, position: 0 })),
+    )
   })
 
   test('a message carries what was emitted, and its place', async () => {
     const { first, second, env } = at()
-    const emitted = entry(env, 'Müller 🐆', { partition: 1, data: '{"z":1,"a":[null,"ü"]}', at: 1_700_000_000_123 })
+    const emitted = entry(env, 'Müller 🐆', {
+      partition: 1,
+      data: '{"z":1,"a":[null,"ü"]}',
+      at: 1_700_000_000_123,
+    })
     await first.commit(async (unit) => unit.outbox.emit(emitted), false)
     expect(await subjects(first, [{ partition: 1, position: 0 }])).toEqual([])
     expect(await second.log.relay()).toEqual([1])
@@ -604,41 +659,46 @@ const published = (at: At) => {
       fails: fc.boolean(),
       pause: fc.nat(4),
     })
-    const property = fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 32 }), async (plan) => {
-      const run = unique('order')
-      const before = await first.log.heads()
-      let over = false
-      const relays = stores.map(async ({ log }) => {
-        while (!over) if ((await log.relay()).length === 0) await turn()
-      })
-      const commits = plan.map(async ({ key, store, fails, pause }) => {
-        for (let n = 0; n < pause; n++) await turn()
-        const commit = stores[store]?.commit(async (unit) => {
-          const version = await counters(unit).add(`${run}${key}`, 1)
-          unit.outbox.emit(entry(env, `${run}${key}`, { data: JSON.stringify({ version }) }))
-          if (fails) throw NotEnough(undefined)
-        }, false)
-        await commit?.catch((error: unknown) => expect(error).toMatchObject({ code: 'not-enough' }))
-      })
-      await driven(env, Promise.all(commits))
-      over = true
-      await Promise.all(relays)
-      await relayAll(second)
+    const property = fc.asyncProperty(
+      fc.array(step, { minLength: 8, maxLength: 32 }),
+      async (plan) => {
+        const run = unique('order')
+        const before = await first.log.heads()
+        let over = false
+        const relays = stores.map(async ({ log }) => {
+          while (!over) if ((await log.relay()).length === 0) await turn()
+        })
+        const commits = plan.map(async ({ key, store, fails, pause }) => {
+          for (let n = 0; n < pause; n++) await turn()
+          const commit = stores[store]?.commit(async (unit) => {
+            const version = await counters(unit).add(`${run}${key}`, 1)
+            unit.outbox.emit(entry(env, `${run}${key}`, { data: JSON.stringify({ version }) }))
+            if (fails) throw NotEnough(undefined)
+          }, false)
+          await commit?.catch((error: unknown) =>
+            expect(error).toMatchObject({ code: 'not-enough' }),
+          )
+        })
+        await driven(env, Promise.all(commits))
+        over = true
+        await Promise.all(relays)
+        await relayAll(second)
 
-      const read = await first.log.read(before, 1_000)
-      const next = new Map(before.map((head) => [head.partition, head.position + 1]))
-      for (const { partition, position } of read) {
-        expect(position).toBe(next.get(partition))
-        next.set(partition, position + 1)
-      }
-      for (const key of ['a', 'b', 'c']) {
-        const versions = read
-          .filter((one) => one.subject === `${run}${key}`)
-          .map((one) => (one.data as { version: number }).version)
-        const committed = plan.filter((one) => one.key === key && !one.fails)
-        expect(versions).toEqual(committed.map((_, n) => n + 1))
-      }
-    })
+        const read = await first.log.read(before, 1_000)
+        const next = new Map(before.map((head) => [head.partition, head.position + 1]))
+        for (const { partition, position } of read) {
+          expect(position).toBe(next.get(partition))
+          next.set(partition, position + 1)
+        }
+        for (const key of ['a', 'b', 'c']) {
+          const versions = read
+            .filter((one) => one.subject === `${run}${key}`)
+            .map((one) => (one.data as { version: number }).version)
+          const committed = plan.filter((one) => one.key === key && !one.fails)
+          expect(versions).toEqual(committed.map((_, n) => n + 1))
+        }
+      },
+    )
     await fc.assert(property, { numRuns: 12 })
   })
 }
@@ -713,7 +773,11 @@ const retention = (at: At) => {
     const [early, late] = [env.now(), env.now() + hour]
     await publish(first, env, 6, ['a', 'b', 'c', 'd'], [early, late, early, late])
     await first.log.readers.prune(late)
-    expect(await subjects(first, [{ partition: 6, position: 1 }])).toEqual(['6/2:b', '6/3:c', '6/4:d'])
+    expect(await subjects(first, [{ partition: 6, position: 1 }])).toEqual([
+      '6/2:b',
+      '6/3:c',
+      '6/4:d',
+    ])
   })
 }
 
@@ -749,7 +813,8 @@ const cursors = (at: At) => {
   test('a cursor does not move for a message while one of its key is held', async () => {
     const { first } = at()
     const { id, heldAt } = await hold(first, ['k'])
-    const move = (given: CursorMove) => supersededBy(first.commit(async (unit) => unit.frame.moveCursor(given), true))
+    const move = (given: CursorMove) =>
+      supersededBy(first.commit(async (unit) => unit.frame.moveCursor(given), true))
     expect(await move(moveTo(id, 2, 'k'))).toBe('cursor')
     expect(await move(moveTo(id, 2, 'other'))).not.toBe('cursor')
     expect(await move(moveTo(id, 3))).not.toBe('cursor')
@@ -785,8 +850,20 @@ const heldMessages = (at: At) => {
   test('a held message comes back as it went', async () => {
     const { first } = at()
     const { id } = await hold(first, ['a'])
-    const [held] = await first.subscriptions.held.claim(id, { ...claimAll, now: 1, until: 2, holder: 'h' })
-    expect(held).toMatchObject({ ...id, partition: 0, position: 1, failures: 0, parked: false, error: undefined })
+    const [held] = await first.subscriptions.held.claim(id, {
+      ...claimAll,
+      now: 1,
+      until: 2,
+      holder: 'h',
+    })
+    expect(held).toMatchObject({
+      ...id,
+      partition: 0,
+      position: 1,
+      failures: 0,
+      parked: false,
+      error: undefined,
+    })
     expect(held?.message).toEqual(message(1, 'a'))
   })
 
@@ -837,7 +914,11 @@ const heldMessages = (at: At) => {
     const keys = Array.from({ length: 24 }, (_, n) => `k${n}`)
     const { claim } = await hold(first, keys)
     const claims = Array.from({ length: 12 }, (_, n) =>
-      claim({ now: 1, limit: 4, ...(n % 2 ? { holder: 'one', from: first } : { holder: 'two', from: second }) }),
+      claim({
+        now: 1,
+        limit: 4,
+        ...(n % 2 ? { holder: 'one', from: first } : { holder: 'two', from: second }),
+      }),
     )
     const claimed = (await driven(env, Promise.all(claims))).flat()
     expect(new Set(claimed).size).toBe(claimed.length)
@@ -850,9 +931,19 @@ const heldMessages = (at: At) => {
     const { first } = at()
     const { id, claim, heldAt } = await hold(first, ['a'])
     await claim({ now: 1, holder: 'h' })
-    await first.subscriptions.held.tries.failed(heldAt(1), { dueAt: 70, failures: 2, error: 'why', parked: false })
+    await first.subscriptions.held.tries.failed(heldAt(1), {
+      dueAt: 70,
+      failures: 2,
+      error: 'why',
+      parked: false,
+    })
     expect(await claim({ now: 69, holder: 'h' })).toEqual([])
-    const [held] = await first.subscriptions.held.claim(id, { ...claimAll, now: 70, until: 80, holder: 'h' })
+    const [held] = await first.subscriptions.held.claim(id, {
+      ...claimAll,
+      now: 70,
+      until: 80,
+      holder: 'h',
+    })
     expect(held).toMatchObject({ position: 1, failures: 2, error: 'why', parked: false })
   })
 
@@ -869,9 +960,20 @@ const heldMessages = (at: At) => {
     const { id, claim, tries } = await park(first)
     const mine = (await tries.parked()).filter((held) => held.subscription === id.subscription)
     expect(mine).toHaveLength(1)
-    expect(mine[0]).toMatchObject({ ...id, position: 1, parked: true, failures: 5, error: 'why', message: message(1, 'a') })
+    expect(mine[0]).toMatchObject({
+      ...id,
+      position: 1,
+      parked: true,
+      failures: 5,
+      error: 'why',
+      message: message(1, 'a'),
+    })
     expect(await claim({ now: 1_000, holder: 'h' })).toEqual([3])
-    expect(await first.subscriptions.held.keys(id)).toContainEqual({ partition: 0, key: 'a', count: 2 })
+    expect(await first.subscriptions.held.keys(id)).toContainEqual({
+      partition: 0,
+      key: 'a',
+      count: 2,
+    })
   })
 
   test('a replay tries the key again from its first message', async () => {
@@ -881,7 +983,12 @@ const heldMessages = (at: At) => {
     expect(await tries.replay({ ...id, publisher: 'another' }, 'a', 500)).toBe(false)
     expect(await tries.replay(id, 'a', 500)).toBe(true)
     const due = async (now: number) => {
-      const claimed = await first.subscriptions.held.claim(id, { ...claimAll, now, until: 5_000, holder: 'h' })
+      const claimed = await first.subscriptions.held.claim(id, {
+        ...claimAll,
+        now,
+        until: 5_000,
+        holder: 'h',
+      })
       return claimed.filter((held) => held.message.subject === 'a')
     }
     expect(await due(499)).toEqual([])
@@ -901,8 +1008,13 @@ const heldMessages = (at: At) => {
 }
 
 const jobs = (at: At) => {
-  const claim = (name: string, now: number, holder = 'host', store = at().first, until = now + 1_000) =>
-    store.jobs.claim([name], now, until, holder)
+  const claim = (
+    name: string,
+    now: number,
+    holder = 'host',
+    store = at().first,
+    until = now + 1_000,
+  ) => store.jobs.claim([name], now, until, holder)
   const schedule = (name: string, key: string, dueAt: number, data = 'null') =>
     at().first.commit(async (unit) => unit.schedule.set({ name, key, dueAt, data }), false)
 
@@ -913,7 +1025,9 @@ const jobs = (at: At) => {
     await second.jobs.ensure(name, 50)
     expect(await first.jobs.next([name])).toBe(100)
     expect(await claim(name, 99)).toEqual([])
-    expect(await claim(name, 100)).toEqual([{ name, key: '', data: 'null', attempts: 0, holder: 'host' }])
+    expect(await claim(name, 100)).toEqual([
+      { name, key: '', data: 'null', attempts: 0, holder: 'host' },
+    ])
   })
 
   test('of a name and key one job waits: a later call moves it and replaces its data', async () => {
@@ -924,7 +1038,9 @@ const jobs = (at: At) => {
     expect(await claim(name, 19)).toEqual([])
     expect(await claim(name, 20)).toMatchObject([{ key: 'a', data: '{"n":2}' }])
     await at().first.commit(async (unit) => unit.schedule.drop(name, 'b'), false)
-    expect(await claim(name, 1_000, 'other')).not.toContainEqual(expect.objectContaining({ key: 'b' }))
+    expect(await claim(name, 1_000, 'other')).not.toContainEqual(
+      expect.objectContaining({ key: 'b' }),
+    )
   })
 
   test('only jobs of the names asked are claimed', async () => {
@@ -963,7 +1079,9 @@ const jobs = (at: At) => {
     const [taken] = await claim(name, 60, 'one')
     if (lost === undefined || taken === undefined) throw new Error('the job was not claimed')
     await second.commit(async (unit) => unit.frame.settleJob(taken), true)
-    expect(await supersededBy(first.commit(async (unit) => unit.frame.settleJob(lost), true))).toBe('job')
+    expect(await supersededBy(first.commit(async (unit) => unit.frame.settleJob(lost), true))).toBe(
+      'job',
+    )
     await first.hosts.reset()
   })
 
@@ -993,7 +1111,9 @@ const jobs = (at: At) => {
     expect(again).toEqual({ ...job, attempts: 1 })
     // The first run ends at last: it is not the one that counts any more.
     await first.jobs.failed(job, 0, 'late')
-    expect(await supersededBy(first.commit(async (unit) => unit.frame.settleJob(job), true))).toBe('job')
+    expect(await supersededBy(first.commit(async (unit) => unit.frame.settleJob(job), true))).toBe(
+      'job',
+    )
     expect(await claim(name, 71, 'other')).toEqual([])
     await first.hosts.reset()
   })
@@ -1033,7 +1153,9 @@ const jobs = (at: At) => {
     const [job] = await claim(name, 1)
     if (job === undefined) throw new Error('the job was not claimed')
     await schedule(name, 'a', 90)
-    expect(await supersededBy(first.commit(async (unit) => unit.frame.settleJob(job), true))).toBe('job')
+    expect(await supersededBy(first.commit(async (unit) => unit.frame.settleJob(job), true))).toBe(
+      'job',
+    )
     expect(await first.jobs.next([name])).toBe(90)
   })
 }

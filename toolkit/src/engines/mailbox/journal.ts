@@ -58,6 +58,16 @@ const eachLine = (file: number, take: (line: string, place: Place) => void): num
   }
 }
 
+const opened = (path: string): number => {
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    return openSync(path, 'a+', 0o600)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw failure('cannot-start', `${path} cannot be opened for reading and writing (${reason}): choose another file, or give this user the right to`, { cause })
+  }
+}
+
 /**
  * A file of JSON lines, for one process at a time. An entry is written by one call into the system before `append` returns:
  * the death of the process loses nothing that was appended, a power cut may. A last line that is not whole was never
@@ -68,8 +78,7 @@ export const fileJournal = <Entry>(
   parse: (text: string) => Entry,
   take: (entry: Entry, place: Place) => void,
 ): Journal<Entry> => {
-  mkdirSync(dirname(path), { recursive: true })
-  const file = openSync(path, 'a+', 0o600)
+  const file = opened(path)
   let line = 0
   let end = eachLine(file, (text, place) => {
     line += 1
@@ -78,7 +87,7 @@ export const fileJournal = <Entry>(
       entry = parse(text)
     } catch (cause) {
       closeSync(file)
-      throw failure('cannot-start', `${path}, line ${line}, is not an entry`, { cause })
+      throw failure('cannot-start', `${path}, line ${line}, is not an entry: correct the line, restore the file from a backup, or move it away to start empty`, { cause })
     }
     take(entry, place)
   })

@@ -61,7 +61,10 @@ export const memoryLog = (state: LogState, source: string): Log => {
         .flatMap(({ partition, position }) => {
           const { first, messages } = at(partition)
           if (position > 0 && position + 1 < first)
-            throw failure('cursor-too-old', `partition ${partition} of ${source}: asked from ${position + 1}, the log begins at ${first}`)
+            throw failure(
+              'cursor-too-old',
+              `partition ${partition} of ${source}: asked from ${position + 1}, the log begins at ${first}`,
+            )
           const from = Math.max(0, position + 1 - first)
           // A copy each: a reader may do with it what it likes.
           return structuredClone(messages.slice(from, from + limit))
@@ -84,12 +87,20 @@ const readers = ({ readers, partitions }: LogState): LogReaders => ({
       .flatMap(([subscription, known]) =>
         [...known].map(([partition, position]) => ({ subscription, partition, position })),
       )
-      .sort((a, b) => (a.subscription === b.subscription ? a.partition - b.partition : a.subscription < b.subscription ? -1 : 1)),
+      .sort((a, b) =>
+        a.subscription === b.subscription
+          ? a.partition - b.partition
+          : a.subscription < b.subscription
+            ? -1
+            : 1,
+      ),
   forget: async (subscription) => void readers.delete(subscription),
   prune: async (before) => {
     let pruned = 0
     for (const [partition, one] of partitions.entries()) {
-      const passed = Math.min(...[...readers.values()].map((known) => known.get(partition) ?? Infinity))
+      const passed = Math.min(
+        ...[...readers.values()].map((known) => known.get(partition) ?? Infinity),
+      )
       const kept = one.messages.findIndex(
         ({ time, position }) => Date.parse(time) >= before || position > passed,
       )

@@ -51,7 +51,10 @@ export const openRepositories = (
     if (over) throw failure('internal', 'the step is over: nothing can be written any more')
     if (reading) throw failure('internal', 'nothing can be written in a read')
     if (scope === 'aggregate' && touched.size !== 1)
-      throw failure('two-aggregates', 'a repository of scope aggregate writes to the one aggregate that it named')
+      throw failure(
+        'two-aggregates',
+        'a repository of scope aggregate writes to the one aggregate that it named',
+      )
   }
   const session = (scope: Implementation['scope']): MemorySession => ({
     table: <Row>(name: string): Table<Row> => {
@@ -76,7 +79,8 @@ export const openRepositories = (
     touch: (aggregate) => {
       if (scope === 'service') return
       touched.add(aggregate)
-      if (touched.size > 1) throw failure('two-aggregates', `a step touched ${[...touched].join(' and ')}`)
+      if (touched.size > 1)
+        throw failure('two-aggregates', `a step touched ${[...touched].join(' and ')}`)
     },
   })
   return {

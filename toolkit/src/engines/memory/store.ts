@@ -1,11 +1,23 @@
 import type { Env } from '../../base/env.ts'
 import { failure } from '../../base/failure.ts'
 import type { RepositoryType } from '../../store/repository.ts'
-import { Superseded, type OutboxEntry, type RememberedReply, type Replies, type Store, type Unit } from '../../store/store.ts'
+import {
+  Superseded,
+  type OutboxEntry,
+  type RememberedReply,
+  type Replies,
+  type Store,
+  type Unit,
+} from '../../store/store.ts'
 import { memoryHosts } from './hosts.ts'
 import { dropJob, memoryJobs, scheduleJob, settleJob } from './jobs.ts'
 import { emptyLog, memoryLog, type LogState } from './log.ts'
-import { Again, openRepositories, type Implementation, type MemoryRepository } from './repository.ts'
+import {
+  Again,
+  openRepositories,
+  type Implementation,
+  type MemoryRepository,
+} from './repository.ts'
 import { memorySubscriptions, moveCursor, settleHeld } from './subscriptions.ts'
 import { change, keyOf, overlay, type Overlay, type Tables } from './tables.ts'
 
@@ -35,7 +47,10 @@ export const loadRepositories = (
     Object.entries(declared).map(async ([name, type]) => {
       const load = type.engines['memory']
       if (load === undefined)
-        throw failure('misconfigured', `the repository ${name} of the service ${service} has no implementation in memory`)
+        throw failure(
+          'misconfigured',
+          `the repository ${name} of the service ${service} has no implementation in memory`,
+        )
       // What the engines of a RepositoryType answer is known by their names alone.
       return { name, scope: type.scope, repository: (await load()) as MemoryRepository<unknown> }
     }),
@@ -75,7 +90,8 @@ export const memoryStore = (
     subscriptions: memorySubscriptions(state.own),
     jobs: memoryJobs(state.own),
     hosts: memoryHosts(state.own),
-    read: async (work) => work(openRepositories(implementations, overlay(state.rows), true).repositories),
+    read: async (work) =>
+      work(openRepositories(implementations, overlay(state.rows), true).repositories),
     commit: async (work) => {
       for (let attempt = 1; ; attempt++) {
         try {

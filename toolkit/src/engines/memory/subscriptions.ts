@@ -1,4 +1,14 @@
-import { Superseded, type CursorMove, type HeldId, type HeldMessage, type HeldStore, type HeldTries, type Position, type SubscriptionId, type SubscriptionStore } from '../../store/store.ts'
+import {
+  Superseded,
+  type CursorMove,
+  type HeldId,
+  type HeldMessage,
+  type HeldStore,
+  type HeldTries,
+  type Position,
+  type SubscriptionId,
+  type SubscriptionStore,
+} from '../../store/store.ts'
 import { isAlive } from './hosts.ts'
 import { change, keyOf, overlay, type Overlay, type Tables } from './tables.ts'
 
@@ -49,7 +59,12 @@ export const memorySubscriptions = (own: Tables): SubscriptionStore => {
         for (const { partition, position } of start) {
           const at = keyOf(id.subscription, id.publisher, partition)
           if (cursors(tables).get(at) === undefined)
-            cursors(tables).put(at, { subscription: id.subscription, publisher: id.publisher, partition, position })
+            cursors(tables).put(at, {
+              subscription: id.subscription,
+              publisher: id.publisher,
+              partition,
+              position,
+            })
         }
       })
       return positions(id)
@@ -65,27 +80,45 @@ const heldStore = (own: Tables): HeldStore => ({
       moveCursor(tables, { ...move, key: undefined })
       const { subscription, publisher } = move
       const { partition, position } = message
-      const row = { subscription, publisher, partition, position, message, failures, parked: false, error, dueAt, holder }
+      const row = {
+        subscription,
+        publisher,
+        partition,
+        position,
+        message,
+        failures,
+        parked: false,
+        error,
+        dueAt,
+        holder,
+      }
       held(tables).put(place(row), row)
     }),
   keys: async (id) => {
     const rows = held(overlay(own)).all().filter(isOf(id))
-    return [...Map.groupBy(rows, (row) => keyOf(row.partition, row.message.subject)).values()].flatMap(
-      ([first, ...rest]) =>
-        first === undefined ? [] : [{ partition: first.partition, key: first.message.subject, count: 1 + rest.length }],
+    return [
+      ...Map.groupBy(rows, (row) => keyOf(row.partition, row.message.subject)).values(),
+    ].flatMap(([first, ...rest]) =>
+      first === undefined
+        ? []
+        : [{ partition: first.partition, key: first.message.subject, count: 1 + rest.length }],
     )
   },
   claim: async (id, claim) =>
     change(own, (tables) => {
       const rows = held(tables).all().filter(isOf(id)).sort(byPlace)
-      const firsts = new Map(rows.toReversed().map((row) => [keyOf(row.partition, row.message.subject), row]))
+      const firsts = new Map(
+        rows.toReversed().map((row) => [keyOf(row.partition, row.message.subject), row]),
+      )
       const due = (row: HeldRow) =>
-        row.dueAt <= claim.now || (row.holder !== undefined && !isAlive(tables, row.holder, claim.now))
+        row.dueAt <= claim.now ||
+        (row.holder !== undefined && !isAlive(tables, row.holder, claim.now))
       const claimed = [...firsts.values()]
         .filter((row) => claim.partitions.includes(row.partition) && !row.parked && due(row))
         .sort((a, b) => a.dueAt - b.dueAt)
         .slice(0, claim.limit)
-      for (const row of claimed) held(tables).put(place(row), { ...row, dueAt: claim.until, holder: claim.holder })
+      for (const row of claimed)
+        held(tables).put(place(row), { ...row, dueAt: claim.until, holder: claim.holder })
       return claimed.map(message)
     }),
   tries: heldTries(own),
@@ -107,7 +140,10 @@ const heldTries = (own: Tables): HeldTries => {
         .all()
         .filter((row) => row.parked)
         .sort((a, b) => {
-          const [one, other] = [keyOf(a.subscription, a.publisher), keyOf(b.subscription, b.publisher)]
+          const [one, other] = [
+            keyOf(a.subscription, a.publisher),
+            keyOf(b.subscription, b.publisher),
+          ]
           return one === other ? byPlace(a, b) : one < other ? -1 : 1
         })
         .map(message),
@@ -115,7 +151,13 @@ const heldTries = (own: Tables): HeldTries => {
       change(own, (tables) => {
         const rows = parkedOf(tables, id, key)
         for (const row of rows)
-          held(tables).put(place(row), { ...row, parked: false, failures: 0, dueAt: now, holder: undefined })
+          held(tables).put(place(row), {
+            ...row,
+            parked: false,
+            failures: 0,
+            dueAt: now,
+            holder: undefined,
+          })
         return rows.length > 0
       }),
     discard: async (id, key) =>

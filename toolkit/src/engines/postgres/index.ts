@@ -9,6 +9,8 @@ import { provision, rolePassword } from './provision.ts'
 export interface PostgresOptions {
   /** postgres://user:password@host:port/database of a role that may create roles and databases. */
   readonly url: string
+  /** Where a person finds that url, for messages, such as the name of an environment variable. Default: `url`. */
+  readonly setting?: string
   /** Databases that an administrator made, by service: these are used as they are. */
   readonly urls?: Readonly<Record<string, string>>
   /** Connections for each service and host; default 8. */
@@ -38,13 +40,13 @@ const sessionSettings = (service: string, statementTimeoutMs: number) => ({
 
 /** PostgreSQL 13 or later: a database and a role for each service, on the driver `postgres`. */
 export const postgres = (options: PostgresOptions): SqlServer => {
-  const { url, urls = {}, poolSize = 8, prefix = 'serval_' } = options
+  const { url, setting = 'url', urls = {}, poolSize = 8, prefix = 'serval_' } = options
   const { connectTimeoutMs = 5000, statementTimeoutMs = 30_000 } = options
   if (!/^[a-z][a-z0-9_]{0,30}$/.test(prefix))
     throw failure('misconfigured', `prefix must match [a-z][a-z0-9_]{0,30}, not '${prefix}'`)
   if (!Number.isInteger(poolSize) || poolSize < 1 || poolSize > 1000)
     throw failure('misconfigured', `poolSize must be from 1 to 1000, not ${poolSize}`)
-  const parsed = parseUrl(url)
+  const parsed = parseUrl(url, setting)
   const secret = options.secret ?? decodeURIComponent(parsed.password)
   const name = `postgres ${parsed.host}`
   const opened = new Map<string, Promise<SqlDatabase>>()
@@ -84,9 +86,12 @@ export const postgres = (options: PostgresOptions): SqlServer => {
         await database.script(`select pg_advisory_xact_lock(7368647512); ${guardFunction}`)
       return database
     } catch (error) {
-      throw failure('cannot-start', `${name}, ${service}: ${sqlError(error).message}`, {
-        cause: error,
-      })
+      const where = urls[service] === undefined ? setting : `urls.${service}`
+      throw failure(
+        'cannot-start',
+        `${name}, ${service}: ${sqlError(error).message}; see that the server runs, and that address, user and password in ${where} are right`,
+        { cause: error },
+      )
     }
   }
 
@@ -106,10 +111,18 @@ export const postgres = (options: PostgresOptions): SqlServer => {
   }
 }
 
-const parseUrl = (url: string): URL => {
+const decodes = (text: string): boolean => {
+  try {
+    return decodeURIComponent(text) !== undefined
+  } catch {
+    return false
+  }
+}
+
+const parseUrl = (url: string, setting: string): URL => {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (!parsed || !/^postgres(ql)?:$/.test(parsed.protocol))
+  if (!parsed || !/^postgres(ql)?:$/.test(parsed.protocol) || !decodes(parsed.password))
     // The value is not shown: it holds a password.
-    throw failure('misconfigured', 'url must be postgres://user:password@host:port/database')
+    throw failure('misconfigured', `${setting} must be postgres://user:password@host:port/database`)
   return parsed
 }

@@ -8,8 +8,8 @@ import { postgres } from './index.ts'
 
 const started = await startPostgres()
 if ('missing' in started) {
-  const why = 'PostgreSQL is not installed'
-  describe.skip(`PostgreSQL: the store port [skipped: ${why}]`, () => test('skipped', () => undefined))
+  const title = `PostgreSQL: the store port [skipped: ${started.missing}]`
+  describe.skip(title, () => test('skipped', () => undefined))
 } else {
   // Two engines with pools of their own, as two hosts have them.
   const hosts = [1, 2].map(() => sqlStores(postgres({ url: started.url, prefix: started.prefix })))
@@ -22,7 +22,9 @@ if ('missing' in started) {
   storeSuite('PostgreSQL', async () => {
     const [service, env] = [`s${(opened += 1)}`, manualEnv()]
     // At the same moment, as hosts of one system start.
-    const stores = await Promise.all(hosts.map((host) => host.open(service, sqlSuiteRepositories, env)))
+    const stores = await Promise.all(
+      hosts.map((host) => host.open(service, sqlSuiteRepositories, env)),
+    )
     const [first, second] = stores
     if (first === undefined || second === undefined) throw new Error('two hosts have two stores')
     return { first, second, env, end: () => Promise.resolve() }

@@ -18,10 +18,14 @@ const counters = sqlRepository<Counters>({
       return row?.value ?? 0
     },
     swap: (key, from, to, otherwise) =>
-      session.write('update counter set value = $3 where key = $1 and value = $2', [key, from, to], {
-        rows: 1,
-        otherwise,
-      }),
+      session.write(
+        'update counter set value = $3 where key = $1 and value = $2',
+        [key, from, to],
+        {
+          rows: 1,
+          otherwise,
+        },
+      ),
     value: async (key) => {
       const query = 'select value from counter where key = $1'
       return (await session.query<{ value: number }>(query, [key]))[0]?.value ?? 0
@@ -29,11 +33,15 @@ const counters = sqlRepository<Counters>({
   }),
 })
 
-const write = 'insert into page values ($1, $2) on conflict (key) do update set value = excluded.value'
+const write =
+  'insert into page values ($1, $2) on conflict (key) do update set value = excluded.value'
 
 const pages = sqlRepository<Pages>({
   migrations: [
-    { id: 'suite-002-pages', sql: 'create table page (key text primary key, value integer not null);' },
+    {
+      id: 'suite-002-pages',
+      sql: 'create table page (key text primary key, value integer not null);',
+    },
   ],
   open: (session) => ({
     touch: (aggregate) => session.touch(aggregate),

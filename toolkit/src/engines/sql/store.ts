@@ -25,10 +25,24 @@ const loadRepositories = (service: string, declared: Readonly<Record<string, Rep
     }),
   )
 
+/** A database that says so when it is damaged: PostgreSQL's classes 58 (an error of the system) and XX (data or index corrupted). */
+const reportingDamage = (database: SqlDatabase, name: string): SqlDatabase => {
+  const tell = (error: unknown): never => {
+    if (error instanceof SqlError && /^(58|XX)/.test(error.sqlState))
+      throw failure('store-damaged', `${name}: the database reports damage (${error.message}): restore it from a backup; nothing was removed from it`, { cause: error })
+    throw error
+  }
+  return {
+    transaction: (work) => database.transaction(work).catch(tell),
+    read: (work) => database.read(work).catch(tell),
+    script: (text) => database.script(text).catch(tell),
+  }
+}
+
 /** Opens a service's store: its database, its tables, its repositories. */
 export const openSqlStore = async (server: SqlServer, service: string, declared: Readonly<Record<string, RepositoryType>>, env: Env): Promise<Store> => {
   const repositories = await loadRepositories(service, declared)
-  const database = await server.open(service)
+  const database = reportingDamage(await server.open(service), `${server.name}, ${service}`)
   const migrations = repositories.flatMap((opened) => opened.implementation.migrations)
   await migrate(database, service, [...toolkitMigrations, ...migrations])
   return sqlStore(database, service, repositories, env)
