@@ -37,7 +37,8 @@ export interface ListedOperation {
   readonly parameters: readonly Parameter[]
   readonly body: Schema | undefined
   readonly access: 'public' | 'bearer' | 'operator'
-  readonly responses: readonly number[]
+  /** It answers a stream of events. */
+  readonly feed: boolean
 }
 
 interface Document {
@@ -46,8 +47,12 @@ interface Document {
 interface DocumentedOperation {
   readonly operationId: string
   readonly parameters: readonly Parameter[]
-  readonly requestBody?: { readonly content: { readonly 'application/json': { readonly schema: Schema } } }
-  readonly responses: Readonly<Record<string, unknown>>
+  readonly requestBody?: {
+    readonly content: { readonly 'application/json': { readonly schema: Schema } }
+  }
+  readonly responses: Readonly<
+    Record<string, { readonly content?: Readonly<Record<string, unknown>> }>
+  >
   readonly security: readonly Readonly<Record<string, unknown>>[]
 }
 
@@ -63,17 +68,30 @@ export const operationsOf = async (address: string): Promise<readonly ListedOper
         parameters: operation.parameters,
         body: operation.requestBody?.content['application/json'].schema,
         access: scheme === 'bearer' || scheme === 'operator' ? scheme : 'public',
-        responses: Object.keys(operation.responses).map(Number),
+        feed: operation.responses['200']?.content?.['text/event-stream'] !== undefined,
       } as const
     }),
   )
 }
 
 /** Texts that patterns and formats here ask for. */
-const texts = ['text', 'GBP', 'someone@example.org', 'TEST-1', '2026-01-01T00:00:00Z', '01999999-0000-7000-8000-000000000000', '1', '2026-01-01']
+const texts = [
+  'text',
+  'GBP',
+  'someone@example.org',
+  'TEST-1',
+  '2026-01-01T00:00:00Z',
+  '01999999-0000-7000-8000-000000000000',
+  '1',
+  '2026-01-01',
+]
 
 /** A value that fits a schema. `known` gives some by the field's name. */
-export const sampleOf = (schema: Schema, known: Readonly<Record<string, unknown>> = {}, name = ''): unknown => {
+export const sampleOf = (
+  schema: Schema,
+  known: Readonly<Record<string, unknown>> = {},
+  name = '',
+): unknown => {
   if (Object.hasOwn(known, name)) return known[name]
   if (schema.const !== undefined) return schema.const
   if (schema.enum !== undefined) return schema.enum[0]
@@ -81,19 +99,30 @@ export const sampleOf = (schema: Schema, known: Readonly<Record<string, unknown>
   if (first !== undefined && schema.type === undefined) return sampleOf(first, known, name)
   switch (schema.type) {
     case 'object':
-      return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([field, inner]) => [field, sampleOf(inner, known, field)]))
+      return Object.fromEntries(
+        Object.entries(schema.properties ?? {}).map(([field, inner]) => [
+          field,
+          sampleOf(inner, known, field),
+        ]),
+      )
     case 'array':
-      return Array.from({ length: Math.max(1, schema.minItems ?? 0) }, () => sampleOf(schema.items ?? {}, known))
+      return Array.from({ length: Math.max(1, schema.minItems ?? 0) }, () =>
+        sampleOf(schema.items ?? {}, known),
+      )
     case 'integer':
     case 'number':
       return Math.max(1, schema.minimum ?? 1)
     case 'boolean':
       return true
     case 'string': {
-      const patterns = [schema, ...(schema.allOf ?? [])].flatMap(({ pattern }) => (pattern === undefined ? [] : [new RegExp(pattern, 'u')]))
-      const fits = (text: string) => text.length >= (schema.minLength ?? 0) && patterns.every((pattern) => pattern.test(text))
+      const patterns = [schema, ...(schema.allOf ?? [])].flatMap(({ pattern }) =>
+        pattern === undefined ? [] : [new RegExp(pattern, 'u')],
+      )
+      const fits = (text: string) =>
+        text.length >= (schema.minLength ?? 0) && patterns.every((pattern) => pattern.test(text))
       const text = [...texts, 'x'.repeat(schema.minLength ?? 1)].find(fits)
-      if (text === undefined) throw new Error(`no text here fits ${JSON.stringify(schema)}: add one to operations.ts`)
+      if (text === undefined)
+        throw new Error(`no text here fits ${JSON.stringify(schema)}: add one to operations.ts`)
       return text
     }
     default:
@@ -109,15 +138,30 @@ export interface Place {
 }
 
 /** All places in a sample that its schema describes, outer ones first. */
-export const placesOf = (schema: Schema, sample: unknown, path: readonly (string | number)[] = [], required = true): readonly Place[] => {
+export const placesOf = (
+  schema: Schema,
+  sample: unknown,
+  path: readonly (string | number)[] = [],
+  required = true,
+): readonly Place[] => {
   const here = { path, schema, required }
   if (Array.isArray(sample) && schema.items !== undefined)
-    return [here, ...sample.slice(0, 1).flatMap((item, index) => placesOf(schema.items ?? {}, item, [...path, index]))]
+    return [
+      here,
+      ...sample
+        .slice(0, 1)
+        .flatMap((item, index) => placesOf(schema.items ?? {}, item, [...path, index])),
+    ]
   if (typeof sample !== 'object' || sample === null) return [here]
   return [
     here,
     ...Object.entries(schema.properties ?? {}).flatMap(([field, inner]) =>
-      placesOf(inner, (sample as Readonly<Record<string, unknown>>)[field], [...path, field], schema.required?.includes(field) ?? false),
+      placesOf(
+        inner,
+        (sample as Readonly<Record<string, unknown>>)[field],
+        [...path, field],
+        schema.required?.includes(field) ?? false,
+      ),
     ),
   ]
 }
@@ -126,19 +170,33 @@ export const pointerOf = (path: readonly (string | number)[]): string =>
   path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
 /** A copy with another value in one place; `undefined` takes a field away. */
-export const withValueAt = (value: unknown, path: readonly (string | number)[], other: unknown): unknown => {
+export const withValueAt = (
+  value: unknown,
+  path: readonly (string | number)[],
+  other: unknown,
+): unknown => {
   const [first, ...rest] = path
   if (first === undefined) return other
-  if (Array.isArray(value)) return value.map((item: unknown, index) => (index === first ? withValueAt(item, rest, other) : item))
+  if (Array.isArray(value))
+    return value.map((item: unknown, index) =>
+      index === first ? withValueAt(item, rest, other) : item,
+    )
   const object = value as Readonly<Record<string, unknown>>
   return { ...object, [first]: withValueAt(object[first], rest, other) }
 }
 
 /** The target of an operation: path parameters filled from samples, and what the query must have. */
-export const targetOf = (operation: ListedOperation, known: Readonly<Record<string, unknown>> = {}): string => {
-  const value = (parameter: Parameter) => encodeURIComponent(String(sampleOf(parameter.schema, known, parameter.name)))
+export const targetOf = (
+  operation: ListedOperation,
+  known: Readonly<Record<string, unknown>> = {},
+): string => {
+  const value = (parameter: Parameter) =>
+    encodeURIComponent(String(sampleOf(parameter.schema, known, parameter.name)))
   let path = operation.template
-  for (const parameter of operation.parameters.filter((one) => one.in === 'path')) path = path.replace(`{${parameter.name}}`, value(parameter))
-  const query = operation.parameters.filter((one) => one.in === 'query' && one.required).map((one) => `${one.name}=${value(one)}`)
+  for (const parameter of operation.parameters.filter((one) => one.in === 'path'))
+    path = path.replace(`{${parameter.name}}`, value(parameter))
+  const query = operation.parameters
+    .filter((one) => one.in === 'query' && one.required)
+    .map((one) => `${one.name}=${value(one)}`)
   return query.length === 0 ? path : `${path}?${query.join('&')}`
 }

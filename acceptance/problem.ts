@@ -19,8 +19,14 @@ export const faultsOf = (reply: Reply, path?: string): readonly string[] => {
   const faults: string[] = []
   const must = (ok: boolean, what: string) => void (ok || faults.push(what))
   const { headers, status } = reply
-  must(headers['content-type'] === 'application/problem+json', `content-type is ${headers['content-type']}`)
-  must(/^[\w.-]{1,64}$/.test(headers['x-request-id'] ?? ''), `x-request-id is ${headers['x-request-id']}`)
+  must(
+    headers['content-type'] === 'application/problem+json',
+    `content-type is ${headers['content-type']}`,
+  )
+  must(
+    /^[\w.-]{1,64}$/.test(headers['x-request-id'] ?? ''),
+    `x-request-id is ${headers['x-request-id']}`,
+  )
   must(status !== 401 || headers['www-authenticate'] !== undefined, '401 without www-authenticate')
   must(status !== 405 || headers['allow'] !== undefined, '405 without allow')
   must(status !== 429 || headers['retry-after'] !== undefined, '429 without retry-after')
@@ -30,12 +36,25 @@ export const faultsOf = (reply: Reply, path?: string): readonly string[] => {
   } catch {
     return [...faults, `the body is ${JSON.stringify(reply.text.slice(0, 200))}`]
   }
-  must(isText(problem.type) && isText(problem.title) && isText(problem.code), 'type, title and code must be texts')
+  must(
+    isText(problem.type) && isText(problem.title) && isText(problem.code),
+    'type, title and code must be texts',
+  )
   must(problem.status === status, `status is ${problem.status}`)
-  must(problem.correlationId === headers['x-request-id'], `correlationId is ${problem.correlationId}`)
-  must(problem.detail === undefined || isText(problem.detail), `detail is ${JSON.stringify(problem.detail)}`)
+  must(
+    problem.correlationId === headers['x-request-id'],
+    `correlationId is ${problem.correlationId}`,
+  )
+  must(
+    problem.detail === undefined || isText(problem.detail),
+    `detail is ${JSON.stringify(problem.detail)}`,
+  )
   must(path === undefined || problem.instance === path, `instance is ${problem.instance}`)
-  for (const error of problem.errors ?? []) must(/^(\/.*)?$/s.test(error.pointer) && isText(error.message), `an error is ${JSON.stringify(error)}`)
+  for (const error of problem.errors ?? [])
+    must(
+      /^(\/.*)?$/s.test(error.pointer) && isText(error.message),
+      `an error is ${JSON.stringify(error)}`,
+    )
   return faults
 }
 
@@ -49,4 +68,5 @@ export const problemOf = (reply: Reply, status: number, code?: string, path?: st
 }
 
 /** The pointers of a reply that must refuse its input. */
-export const pointersOf = (reply: Reply): readonly string[] => (problemOf(reply, 400, 'invalid-input').errors ?? []).map(({ pointer }) => pointer)
+export const pointersOf = (reply: Reply): readonly string[] =>
+  (problemOf(reply, 400, 'invalid-input').errors ?? []).map(({ pointer }) => pointer)

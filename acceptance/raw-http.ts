@@ -25,7 +25,10 @@ export interface RequestParts {
 /** No reply here takes longer: 10 s is the limit of a request. */
 const patienceMs = 15_000
 
-const parse = (bytes: Buffer, head: boolean): { readonly reply: Reply; readonly whole: boolean } | undefined => {
+const parse = (
+  bytes: Buffer,
+  head: boolean,
+): { readonly reply: Reply; readonly whole: boolean } | undefined => {
   const end = bytes.indexOf('\r\n\r\n')
   if (end < 0) return undefined
   const [first = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n')
@@ -37,12 +40,14 @@ const parse = (bytes: Buffer, head: boolean): { readonly reply: Reply; readonly 
     const value = line.slice(colon + 1).trim()
     headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
   }
+  // A stream of events has no end to wait for.
+  const stream = headers['content-type'] === 'text/event-stream'
   const bodiless = head || status === 204 || status === 304
   const length = bodiless ? 0 : Number(headers['content-length'] ?? Number.NaN)
   const body = bytes.subarray(end + 4, Number.isNaN(length) ? undefined : end + 4 + length)
   const text = body.toString('utf8')
   const reply = { status, headers, body, text, json: <T>() => JSON.parse(text) as T }
-  return { reply, whole: !Number.isNaN(length) && body.length === length }
+  return { reply, whole: stream || (!Number.isNaN(length) && body.length === length) }
 }
 
 const open = (address: string): Promise<Socket> =>
@@ -67,7 +72,10 @@ export interface Conversation {
 export const converse = async (
   address: string,
   bytes: Buffer | string | readonly (Buffer | string)[],
-  { head = false, untilClosed = false }: { readonly head?: boolean; readonly untilClosed?: boolean } = {},
+  {
+    head = false,
+    untilClosed = false,
+  }: { readonly head?: boolean; readonly untilClosed?: boolean } = {},
 ): Promise<Conversation> => {
   const socket = await open(address)
   return new Promise((resolve, reject) => {
@@ -80,7 +88,11 @@ export const converse = async (
     }
     const timer = setTimeout(() => {
       socket.destroy()
-      reject(new Error(`no end of the reply within ${patienceMs} ms, but ${JSON.stringify(got.toString('latin1'))}`))
+      reject(
+        new Error(
+          `no end of the reply within ${patienceMs} ms, but ${JSON.stringify(got.toString('latin1'))}`,
+        ),
+      )
     }, patienceMs)
     socket.on('data', (chunk: Buffer) => {
       got = Buffer.concat([got, chunk])
@@ -90,26 +102,45 @@ export const converse = async (
     socket.on('close', done)
     // A reset: what came before it counts.
     socket.on('error', () => (closed = true))
-    for (const part of Array.isArray(bytes) ? (bytes as (Buffer | string)[]) : [bytes as Buffer | string]) socket.write(part)
+    for (const part of Array.isArray(bytes)
+      ? (bytes as (Buffer | string)[])
+      : [bytes as Buffer | string])
+      socket.write(part)
   })
 }
 
 /** The bytes of a request as a well-behaved client sends it. */
-export const requestBytes = (address: string, { method = 'GET', path, headers = {}, body }: RequestParts): Buffer => {
-  const content = body === undefined || body instanceof Uint8Array || typeof body === 'string' ? body : JSON.stringify(body)
+export const requestBytes = (
+  address: string,
+  { method = 'GET', path, headers = {}, body }: RequestParts,
+): Buffer => {
+  const content =
+    body === undefined || body instanceof Uint8Array || typeof body === 'string'
+      ? body
+      : JSON.stringify(body)
   const bytes = Buffer.from(content ?? '')
   const lines: Record<string, string> = {
     host: new URL(address).host,
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    ...(body === undefined && (method === 'GET' || method === 'HEAD') ? {} : { 'content-length': String(bytes.length) }),
+    ...(body === undefined && (method === 'GET' || method === 'HEAD')
+      ? {}
+      : { 'content-length': String(bytes.length) }),
     ...headers,
   }
   const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`)
-  return Buffer.concat([Buffer.from(`${method} ${path} HTTP/1.1\r\n${head.join('')}\r\n`, 'latin1'), bytes])
+  return Buffer.concat([
+    Buffer.from(`${method} ${path} HTTP/1.1\r\n${head.join('')}\r\n`, 'latin1'),
+    bytes,
+  ])
 }
 
 export const send = async (address: string, parts: RequestParts): Promise<Reply> => {
-  const { reply, bytes } = await converse(address, requestBytes(address, parts), { head: parts.method === 'HEAD' })
-  if (reply === undefined) throw new Error(`${parts.method ?? 'GET'} ${parts.path}: no reply but ${JSON.stringify(bytes.toString('latin1'))}`)
+  const { reply, bytes } = await converse(address, requestBytes(address, parts), {
+    head: parts.method === 'HEAD',
+  })
+  if (reply === undefined)
+    throw new Error(
+      `${parts.method ?? 'GET'} ${parts.path}: no reply but ${JSON.stringify(bytes.toString('latin1'))}`,
+    )
   return reply
 }

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -21,6 +22,9 @@ export interface Ended {
 
 /** Taken from the one who runs the tests, they would decide what is tested. */
 const ours = ['SERVAL_LOG', 'SERVAL_DATA', 'SERVAL_HOST', 'SERVAL_PORT', 'SERVAL_OPERATOR_PORT', 'SERVAL_DATABASE_URL'] // prettier-ignore
+
+/** Node strips the types of each file at each start, unless it may keep the result. */
+const compiled = join(root, 'node_modules/.cache/serval/compiled')
 
 /** What was started here, to be killed if a test fails in the middle. */
 const alive = new Set<ChildProcess>()
@@ -49,7 +53,7 @@ export class ShopProcess {
     const child = spawn(process.execPath, ['shop/main.ts', ...flags], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...given, ...env },
+      env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...given, ...env },
     })
     this.#child = child
     alive.add(child)

@@ -6,7 +6,9 @@ import type { Route } from './router.ts'
 const maxDepth = 64
 
 const invalid = (pointer: string, message: string) =>
-  failure('invalid-input', `${pointer === '' ? 'The body' : pointer}: ${message}`, { data: { errors: [{ pointer, message }] } })
+  failure('invalid-input', `${pointer === '' ? 'The body' : pointer}: ${message}`, {
+    data: { errors: [{ pointer, message }] },
+  })
 
 /** Nesting of arrays and objects, found without parsing, so that a deep text costs no stack. */
 const depthOf = (json: string): number => {
@@ -34,21 +36,31 @@ export const parseJson = (bytes: Uint8Array): unknown => {
     throw invalid('', 'It is not UTF-8')
   }
   const depth = depthOf(text)
-  if (depth > maxDepth) throw invalid('', `It is nested ${depth} levels deep; ${maxDepth} are allowed`)
+  if (depth > maxDepth)
+    throw invalid('', `It is nested ${depth} levels deep; ${maxDepth} are allowed`)
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw invalid('', `It is not JSON: ${error instanceof Error ? error.message.slice(0, 120) : ''}`)
+    throw invalid(
+      '',
+      `It is not JSON: ${error instanceof Error ? error.message.slice(0, 120) : ''}`,
+    )
   }
 }
 
 const isJson = (contentType: string): boolean => {
   const [type = '', ...parameters] = contentType.split(';').map((part) => part.trim().toLowerCase())
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))
-  return /^application\/(json|[\w.-]+\+json)$/.test(type) && (charset === undefined || /^charset="?utf-?8"?$/.test(charset))
+  return (
+    /^application\/(json|[\w.-]+\+json)$/.test(type) &&
+    (charset === undefined || /^charset="?utf-?8"?$/.test(charset))
+  )
 }
 
-const bodyOf = async (route: Route, request: HttpRequest): Promise<Readonly<Record<string, unknown>>> => {
+const bodyOf = async (
+  route: Route,
+  request: HttpRequest,
+): Promise<Readonly<Record<string, unknown>>> => {
   const bytes = await request.body()
   const fieldsInBody = [...route.fields].some((field) => !route.segments.includes(`:${field}`))
   if (bytes.length === 0 && !fieldsInBody) return {}
@@ -56,10 +68,12 @@ const bodyOf = async (route: Route, request: HttpRequest): Promise<Readonly<Reco
   const encoding = request.header('content-encoding')
   if (bytes.length > 0 && (contentType === undefined || !isJson(contentType)))
     throw new HttpRefusal(415, 'Send the body as application/json')
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw new HttpRefusal(415, 'Send the body without a content coding')
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    throw new HttpRefusal(415, 'Send the body without a content coding')
   if (bytes.length === 0) throw invalid('', 'It is empty; send a JSON object')
   const body = parseJson(bytes)
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw invalid('', 'It must be a JSON object')
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw invalid('', 'It must be a JSON object')
   return body as Readonly<Record<string, unknown>>
 }
 
@@ -76,7 +90,12 @@ const queryOf = (route: Route, query: string): Record<string, unknown> => {
   for (const [name, text] of new URLSearchParams(query)) {
     if (Object.hasOwn(fields, name)) throw invalid(jsonPointer([name]), 'This field is given twice')
     const value = typedValue(route, name, text)
-    Object.defineProperty(fields, name, { value, enumerable: true, configurable: true, writable: true })
+    Object.defineProperty(fields, name, {
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    })
   }
   return fields
 }
@@ -91,8 +110,15 @@ export const decodeInput = async (
   const { method } = route.http
   const inUrl = method === 'GET' || method === 'DELETE'
   const fields = inUrl ? queryOf(route, query) : await bodyOf(route, request)
-  if (!inUrl) for (const name of new URLSearchParams(query).keys()) throw invalid(jsonPointer([name]), 'This operation takes no query parameters')
-  for (const name of Object.keys(parameters)) if (Object.hasOwn(fields, name)) throw invalid(jsonPointer([name]), 'This field is part of the path')
-  const inPath = Object.entries(parameters).map(([name, text]) => [name, typedValue(route, name, text)])
+  if (!inUrl)
+    for (const name of new URLSearchParams(query).keys())
+      throw invalid(jsonPointer([name]), 'This operation takes no query parameters')
+  for (const name of Object.keys(parameters))
+    if (Object.hasOwn(fields, name))
+      throw invalid(jsonPointer([name]), 'This field is part of the path')
+  const inPath = Object.entries(parameters).map(([name, text]) => [
+    name,
+    typedValue(route, name, text),
+  ])
   return { ...fields, ...(Object.fromEntries(inPath) as Record<string, unknown>) }
 }

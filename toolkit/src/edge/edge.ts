@@ -8,6 +8,7 @@ import type { Logger } from '../telemetry/log.ts'
 import { acceptableRequestId } from '../telemetry/trace.ts'
 import { decodeInput } from './decode.ts'
 import { checkAccept, encodeReply } from './encode.ts'
+import { resumed } from './feed.ts'
 import { failureReply, isInside, refusalReply } from './problems.ts'
 import { router, routesOf, splitTarget, type Route } from './router.ts'
 
@@ -45,7 +46,13 @@ export interface EdgeOptions {
 
 /** The API gateway's handler: HTTP in, operations out. Stages run in list order. */
 export const edge = (options: EdgeOptions): ((request: HttpRequest) => Promise<HttpReply>) => {
-  const stages: Stage[] = [answerFailures(options.log), ...(options.before ?? []), pages(options.pages ?? {}), findRoute(options), authenticate(options.identify)]
+  const stages: Stage[] = [
+    answerFailures(options.log),
+    ...(options.before ?? []),
+    pages(options.pages ?? {}),
+    findRoute(options),
+    authenticate(options.identify),
+  ]
   const run = compose(stages, forward(options))
   return (request) => {
     const [path, query] = splitTarget(request.target)
@@ -61,7 +68,8 @@ const answerFailures =
     const { correlationId, path, request } = exchange
     const about = { correlationId, instance: path }
     const refuse = (error: unknown) => {
-      if (error instanceof HttpRefusal) return refusalReply(error.status, { ...about, detail: error.message })
+      if (error instanceof HttpRefusal)
+        return refusalReply(error.status, { ...about, detail: error.message })
       const failed = asFailure(error)
       const fields = { correlationId, method: request.method, path }
       if (failed.kind === 'internal') log.error('a request failed', fields, error)
@@ -81,7 +89,14 @@ const answerFailures =
       reply = refuse(error)
     }
     log.debug('request', { correlationId, method: request.method, path, status: reply.status })
-    return { ...reply, headers: { ...reply.headers, 'x-request-id': correlationId, 'x-content-type-options': 'nosniff' } }
+    return {
+      ...reply,
+      headers: {
+        ...reply.headers,
+        'x-request-id': correlationId,
+        'x-content-type-options': 'nosniff',
+      },
+    }
   }
 
 const pages =
@@ -89,8 +104,15 @@ const pages =
   (exchange, next) => {
     const page = Object.hasOwn(byPath, exchange.path) ? byPath[exchange.path] : undefined
     if (page === undefined) return next(exchange)
-    if (exchange.request.method === 'GET' || exchange.request.method === 'HEAD') return page(exchange.request)
-    return Promise.resolve(refusalReply(405, { correlationId: exchange.correlationId, instance: exchange.path, headers: { allow: 'GET, HEAD' } }))
+    if (exchange.request.method === 'GET' || exchange.request.method === 'HEAD')
+      return page(exchange.request)
+    return Promise.resolve(
+      refusalReply(405, {
+        correlationId: exchange.correlationId,
+        instance: exchange.path,
+        headers: { allow: 'GET, HEAD' },
+      }),
+    )
   }
 
 const findRoute = (options: EdgeOptions): Stage => {
@@ -100,7 +122,10 @@ const findRoute = (options: EdgeOptions): Stage => {
     const match = find(request.method, path)
     const about = { correlationId, instance: path }
     if (match === undefined) return Promise.resolve(refusalReply(404, about))
-    if ('allow' in match) return Promise.resolve(refusalReply(405, { ...about, headers: { allow: match.allow.join(', ') } }))
+    if ('allow' in match)
+      return Promise.resolve(
+        refusalReply(405, { ...about, headers: { allow: match.allow.join(', ') } }),
+      )
     checkAccept(match.route, request)
     return next({ ...exchange, ...match })
   }
@@ -110,7 +135,8 @@ const findRoute = (options: EdgeOptions): Stage => {
 const authenticate =
   (identify: Identify): Stage =>
   async (exchange, next) => {
-    if (exchange.route?.operation.access === 'public') return next({ ...exchange, caller: { kind: 'anonymous' } })
+    if (exchange.route?.operation.access === 'public')
+      return next({ ...exchange, caller: { kind: 'anonymous' } })
     const caller = await identify(exchange.request)
     if (caller === undefined) throw failure('unauthenticated', 'Sign in and send the access token')
     return next({ ...exchange, caller })
@@ -120,18 +146,37 @@ const idempotencyKey = (request: HttpRequest): string | undefined => {
   const key = request.header('idempotency-key')
   if (key === undefined || key === '') return undefined
   if (/^[\x20-\x7e]{1,255}$/.test(key)) return key
-  throw failure('invalid-input', 'The Idempotency-Key header holds 1 to 255 printable ASCII characters', {
-    data: { errors: [{ pointer: '', message: 'The Idempotency-Key header holds 1 to 255 printable ASCII characters' }] },
-  })
+  throw failure(
+    'invalid-input',
+    'The Idempotency-Key header holds 1 to 255 printable ASCII characters',
+    {
+      data: {
+        errors: [
+          {
+            pointer: '',
+            message: 'The Idempotency-Key header holds 1 to 255 printable ASCII characters',
+          },
+        ],
+      },
+    },
+  )
 }
 
 const forward =
   (options: EdgeOptions) =>
-  async ({ request, route, parameters, query, caller, correlationId }: Exchange): Promise<HttpReply> => {
-    if (route === undefined || parameters === undefined || caller === undefined) throw failure('internal', 'the edge forwards before it has routed')
+  async ({
+    request,
+    route,
+    parameters,
+    query,
+    caller,
+    correlationId,
+  }: Exchange): Promise<HttpReply> => {
+    if (route === undefined || parameters === undefined || caller === undefined)
+      throw failure('internal', 'the edge forwards before it has routed')
     const { operation, contract, name } = route
     const key = operation.repeat === 'key' ? idempotencyKey(request) : undefined
-    const input = await decodeInput(route, parameters, query, request)
+    const input = resumed(route, request, await decodeInput(route, parameters, query, request))
     const reply = await options.link.call({
       contract: contract.name,
       operation: name,
@@ -143,7 +188,8 @@ const forward =
       trace: { correlationId },
       strict: true,
       target: `${contract.name}.${name}`,
-      repeatable: operation.repeat === 'natural' || (operation.repeat === 'key' && key !== undefined),
+      repeatable:
+        operation.repeat === 'natural' || (operation.repeat === 'key' && key !== undefined),
     })
-    return encodeReply(route, request, reply)
+    return encodeReply(route, request, reply, options.env)
   }

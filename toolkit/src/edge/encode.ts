@@ -1,26 +1,36 @@
+import type { Env } from '../base/env.ts'
 import { fillPath } from '../contract/index.ts'
 import type { Reply } from '../link/call.ts'
 import { HttpRefusal, type HttpReply, type HttpRequest } from '../link/http.ts'
+import { eventStream } from './feed.ts'
 import { splitTarget, type Route } from './router.ts'
 
 /** Whether a client that sent this Accept header takes the type (RFC 9110, 12.5.1). */
 export const accepts = (accept: string | undefined, type: string): boolean => {
   if (accept === undefined || accept.trim() === '') return true
   const family = `${type.split('/')[0]}/*`
-  const ranges = accept.split(',').map((range) => range.split(';').map((part) => part.trim().toLowerCase()))
+  const ranges = accept
+    .split(',')
+    .map((range) => range.split(';').map((part) => part.trim().toLowerCase()))
   // The most specific range that names the type decides.
-  const said = [type, family, '*/*'].map((name) => ranges.filter(([first]) => first === name)).find((found) => found.length > 0)
+  const said = [type, family, '*/*']
+    .map((name) => ranges.filter(([first]) => first === name))
+    .find((found) => found.length > 0)
   return said?.some((parts) => !parts.some((part) => /^q=0(\.0*)?$/.test(part))) ?? false
 }
 
 const base64url = (bytes: Uint8Array): string =>
-  btoa(String.fromCharCode(...bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+  btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/=+$/, '')
 
 const etagOf = async (body: Uint8Array<ArrayBuffer>): Promise<string> =>
   `"${base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', body)).slice(0, 16))}"`
 
 const matches = (header: string | undefined, etag: string): boolean =>
-  header !== undefined && header.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag)
+  header !== undefined &&
+  header.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag)
 
 /** The next page's link (RFC 8288), for a reply that has a `next` cursor. */
 const linkTo = (request: HttpRequest, next: string): string => {
@@ -28,21 +38,41 @@ const linkTo = (request: HttpRequest, next: string): string => {
   const parameters = new URLSearchParams(query)
   parameters.set('cursor', next)
   // What a client sent raw, and a link may not hold, goes back encoded.
-  const safe = path.replaceAll(/[^\x21-\x7e]|[<>"]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  const safe = path.replaceAll(
+    /[^\x21-\x7e]|[<>"]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
   return `<${safe}?${parameters.toString()}>; rel="next"`
 }
 
 /** An operation's reply in HTTP. */
-export const encodeReply = async (route: Route, request: HttpRequest, reply: Reply): Promise<HttpReply> => {
+export const encodeReply = async (
+  route: Route,
+  request: HttpRequest,
+  reply: Reply,
+  env: Env,
+): Promise<HttpReply> => {
   const { http, operation } = route
   if (reply.remembered !== undefined) {
     const { status, contentType, location, body } = reply.remembered
     const headers = { 'cache-control': 'no-store', ...(location === undefined ? {} : { location }) }
-    return body.length === 0 ? { status, headers } : { status, headers: { ...headers, 'content-type': contentType }, body }
+    return body.length === 0
+      ? { status, headers }
+      : { status, headers: { ...headers, 'content-type': contentType }, body }
+  }
+  if (operation.kind === 'feed') {
+    const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
+    return {
+      status: http.status,
+      headers,
+      body: eventStream(reply.value as AsyncIterable<unknown>, env),
+    }
   }
   const value = reply.value as Readonly<Record<string, unknown>> | undefined
   const shared = operation.access === 'public' && http.method === 'GET'
-  const headers: Record<string, string> = { 'cache-control': shared ? 'max-age=0, must-revalidate' : 'no-store' }
+  const headers: Record<string, string> = {
+    'cache-control': shared ? 'max-age=0, must-revalidate' : 'no-store',
+  }
   if (http.location !== undefined) headers['location'] = fillPath(http.location, value ?? {})
   if (value === undefined || http.status === 204) return { status: http.status, headers }
   headers['content-type'] = 'application/json'

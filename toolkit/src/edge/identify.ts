@@ -20,7 +20,8 @@ export const bearer =
 /** Compares without telling by time how much agreed. */
 const same = (a: string, b: string): boolean => {
   let different = a.length ^ b.length
-  for (let at = 0; at < a.length; at++) different |= a.charCodeAt(at) ^ b.charCodeAt(at % Math.max(1, b.length))
+  for (let at = 0; at < a.length; at++)
+    different |= a.charCodeAt(at) ^ b.charCodeAt(at % Math.max(1, b.length))
   return different === 0
 }
 

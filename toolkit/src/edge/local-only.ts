@@ -9,9 +9,11 @@ export const localOnly = (hosts: readonly string[]): Stage => {
   return (exchange, next) => {
     const host = (exchange.request.header('host') ?? '').toLowerCase()
     const origin = exchange.request.header('origin')?.toLowerCase()
-    if (!names.includes(host.replace(/:\d+$/, ''))) throw new HttpRefusal(421, `This address answers for ${hosts.join(', ')} only`)
+    if (!names.includes(host.replace(/:\d+$/, '')))
+      throw new HttpRefusal(421, `This address answers for ${hosts.join(', ')} only`)
     // Another port of this machine is another origin too.
-    if (origin !== undefined && origin.replace(/^https?:\/\//, '') !== host) throw new HttpRefusal(421, 'Pages of other origins may not use this address')
+    if (origin !== undefined && origin.replace(/^https?:\/\//, '') !== host)
+      throw new HttpRefusal(421, 'Pages of other origins may not use this address')
     return next(exchange)
   }
 }

@@ -49,7 +49,16 @@ interface ProblemDocument {
 /** A problem document (RFC 9457) as a reply. */
 export const problemReply = (problem: ProblemDocument): HttpReply => {
   const { status, code, title, detail, instance, correlationId } = problem
-  const document = { type: `urn:serval:problem:${code}`, title, status, detail, instance, code, correlationId, ...problem.members }
+  const document = {
+    type: `urn:serval:problem:${code}`,
+    title,
+    status,
+    detail,
+    instance,
+    code,
+    correlationId,
+    ...problem.members,
+  }
   return {
     status,
     headers: {
@@ -62,7 +71,15 @@ export const problemReply = (problem: ProblemDocument): HttpReply => {
   }
 }
 
-const reservedMembers = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'correlationId'])
+const reservedMembers = new Set([
+  'type',
+  'title',
+  'status',
+  'detail',
+  'instance',
+  'code',
+  'correlationId',
+])
 
 const membersOf = (error: ServalError): Record<string, unknown> =>
   typeof error.data === 'object' && error.data !== null
@@ -72,8 +89,12 @@ const membersOf = (error: ServalError): Record<string, unknown> =>
 const headersOf = (error: ServalError): Record<string, string> => {
   if (error.kind === 'unauthenticated') return { 'www-authenticate': 'Bearer' }
   if (error.kind === 'limited' || error.kind === 'unavailable') {
-    const after = Number((error.data as { retryAfterSeconds?: unknown } | null | undefined)?.retryAfterSeconds ?? 1)
-    return { 'retry-after': String(after >= 0 && after <= Number.MAX_SAFE_INTEGER ? Math.ceil(after) : 1) }
+    const after = Number(
+      (error.data as { retryAfterSeconds?: unknown } | null | undefined)?.retryAfterSeconds ?? 1,
+    )
+    return {
+      'retry-after': String(after >= 0 && after <= Number.MAX_SAFE_INTEGER ? Math.ceil(after) : 1),
+    }
   }
   return {}
 }
@@ -83,10 +104,14 @@ const headersOf = (error: ServalError): Record<string, string> => {
  * cannot be reached, which name them.
  */
 export const isInside = ({ kind, code }: ServalError): boolean =>
-  kind === 'internal' || ((kind === 'unavailable' || kind === 'deadline') && Object.hasOwn(failures, code))
+  kind === 'internal' ||
+  ((kind === 'unavailable' || kind === 'deadline') && Object.hasOwn(failures, code))
 
 /** A failure as a reply. What is inside the system is told to the log, never to the client. */
-export const failureReply = (error: ServalError, about: { readonly instance: string; readonly correlationId: string }): HttpReply =>
+export const failureReply = (
+  error: ServalError,
+  about: { readonly instance: string; readonly correlationId: string },
+): HttpReply =>
   problemReply({
     status: statusOf[error.kind],
     code: error.kind === 'internal' ? 'internal' : error.code,
@@ -100,9 +125,21 @@ export const failureReply = (error: ServalError, about: { readonly instance: str
 /** A refusal of HTTP itself as a reply. */
 export const refusalReply = (
   status: number,
-  about: { readonly instance?: string; readonly correlationId: string; readonly detail?: string; readonly errors?: readonly InputError[]; readonly headers?: Record<string, string> },
+  about: {
+    readonly instance?: string
+    readonly correlationId: string
+    readonly detail?: string
+    readonly errors?: readonly InputError[]
+    readonly headers?: Record<string, string>
+  },
 ): HttpReply => {
   const [code, title] = httpRefusals[status] ?? ['bad-request', 'The request was refused']
   const { errors, ...rest } = about
-  return problemReply({ status, code, title, ...rest, ...(errors === undefined ? {} : { members: { errors } }) })
+  return problemReply({
+    status,
+    code,
+    title,
+    ...rest,
+    ...(errors === undefined ? {} : { members: { errors } }),
+  })
 }

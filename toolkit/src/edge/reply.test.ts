@@ -1,3 +1,4 @@
+import { manualEnv } from '../testing/index.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { del, get, post } from '../contract/index.ts'
@@ -44,7 +45,12 @@ const encoded = (
 ) => {
   const [route] = routesOf([sample], (operation) => operation === sample.operations.special)
   if (route === undefined) throw new Error('no route')
-  return encodeReply({ ...route, http }, request({ target, headers }), { value } satisfies Reply)
+  return encodeReply(
+    { ...route, http },
+    request({ target, headers }),
+    { value } satisfies Reply,
+    manualEnv(),
+  )
 }
 
 test('only the reply to a safe request is 304', async () => {

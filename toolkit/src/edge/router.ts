@@ -27,18 +27,36 @@ export type Match =
   | undefined
 
 /** What could never be called fails at start. */
-const checkBinding = (target: string, http: HttpBinding, properties: ReadonlyMap<string, JsonSchema>) => {
+const checkBinding = (
+  target: string,
+  http: HttpBinding,
+  properties: ReadonlyMap<string, JsonSchema>,
+) => {
   for (const parameter of pathParameters(http.path))
-    if (!properties.has(parameter)) throw failure('misconfigured', `${target}: the path's :${parameter} is not a field of the input`)
+    if (!properties.has(parameter))
+      throw failure(
+        'misconfigured',
+        `${target}: the path's :${parameter} is not a field of the input`,
+      )
   if (http.method !== 'GET' && http.method !== 'DELETE') return
   for (const [field, { type }] of properties)
-    if (type === 'array' || type === 'object') throw failure('misconfigured', `${target}: the field ${field} is an ${type}; ${http.method} has no body to carry it`)
+    if (type === 'array' || type === 'object')
+      throw failure(
+        'misconfigured',
+        `${target}: the field ${field} is an ${type}; ${http.method} has no body to carry it`,
+      )
 }
 
-const routeOf = (contract: Contract, name: string, operation: Operation, http: HttpBinding): Route => {
+const routeOf = (
+  contract: Contract,
+  name: string,
+  operation: Operation,
+  http: HttpBinding,
+): Route => {
   const schema = jsonSchema(operation.input, 'input')
   const properties = Object.entries(propertiesOf(schema))
-  if (schema['type'] === 'object') checkBinding(`${contract.name}.${name}`, http, new Map(properties))
+  if (schema['type'] === 'object')
+    checkBinding(`${contract.name}.${name}`, http, new Map(properties))
   const typed = new Map<string, 'number' | 'boolean'>()
   for (const [field, schema] of properties) {
     const type = schema['type']
@@ -50,10 +68,15 @@ const routeOf = (contract: Contract, name: string, operation: Operation, http: H
 }
 
 /** The routes of contracts: those whose access `serves` accepts. */
-export const routesOf = (contracts: readonly Contract[], serves: (operation: Operation) => boolean): Route[] =>
+export const routesOf = (
+  contracts: readonly Contract[],
+  serves: (operation: Operation) => boolean,
+): Route[] =>
   contracts.flatMap((contract) =>
     Object.entries(contract.operations).flatMap(([name, operation]) =>
-      operation.http !== undefined && serves(operation) ? [routeOf(contract, name, operation, operation.http)] : [],
+      operation.http !== undefined && serves(operation)
+        ? [routeOf(contract, name, operation, operation.http)]
+        : [],
     ),
   )
 
@@ -66,7 +89,10 @@ const decoded = (segment: string): string | undefined => {
   }
 }
 
-const parametersOf = (route: Route, segments: readonly string[]): Record<string, string> | undefined => {
+const parametersOf = (
+  route: Route,
+  segments: readonly string[],
+): Record<string, string> | undefined => {
   if (route.segments.length !== segments.length) return undefined
   const parameters: Record<string, string> = {}
   for (const [index, pattern] of route.segments.entries()) {
@@ -84,13 +110,18 @@ const parametersOf = (route: Route, segments: readonly string[]): Record<string,
 
 /** Finds the operation of a method and a path; a literal segment wins over a parameter, HEAD goes where GET goes. */
 export const router = (routes: readonly Route[]): ((method: string, path: string) => Match) => {
-  const parametersIn = (route: Route) => route.segments.filter((segment) => segment.startsWith(':')).length
+  const parametersIn = (route: Route) =>
+    route.segments.filter((segment) => segment.startsWith(':')).length
   const ordered = [...routes].sort((a, b) => parametersIn(a) - parametersIn(b))
   const names = new Map<string, string>()
   for (const { http, contract, name, segments } of routes) {
     const form = `${http.method} /${segments.map((segment) => (segment.startsWith(':') ? ':' : segment)).join('/')}`
     const before = names.get(form)
-    if (before !== undefined) throw failure('misconfigured', `${before} and ${contract.name}.${name} are both bound to ${http.method} ${http.path}`)
+    if (before !== undefined)
+      throw failure(
+        'misconfigured',
+        `${before} and ${contract.name}.${name} are both bound to ${http.method} ${http.path}`,
+      )
     names.set(form, `${contract.name}.${name}`)
   }
   const byLength = Map.groupBy(ordered, (route) => route.segments.length)

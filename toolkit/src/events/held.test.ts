@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, test } from 'vitest'
 import { z } from 'zod'
 import { command, contract, event } from '../contract/index.ts'
 import { memoryStores } from '../engines/memory/index.ts'

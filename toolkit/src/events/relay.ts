@@ -16,7 +16,8 @@ export interface RelayOptions {
 export const relay = (options: RelayOptions): Loop =>
   loop({
     env: options.env,
-    failed: (error) => options.log.warn('the relay could not move the outbox to the log', {}, error),
+    failed: (error) =>
+      options.log.warn('the relay could not move the outbox to the log', {}, error),
     turn: async () => {
       const partitions = await options.source.relay()
       if (partitions.length === 0) return options.pollMs

@@ -1,3 +1,4 @@
+import { systemEnv, type Env } from '../base/env.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { failure } from '../base/failure.ts'
@@ -6,16 +7,35 @@ import { pglite } from '../engines/pglite/index.ts'
 import { sqlRepository, type SqlServer } from '../engines/sql/index.ts'
 import { service } from '../service/index.ts'
 import { repository } from '../store/repository.ts'
-import { crashing, dieAt, eventually, startTestServices, type TestServices } from '../testing/index.ts'
+import {
+  crashing,
+  dieAt,
+  eventually,
+  startTestServices,
+  type TestServices,
+} from '../testing/index.ts'
 
 /* A publisher of notes, and a reader that writes down what it was told: `fate` says how each note is to be handled. */
 
-const Note = z.object({ key: z.string(), n: z.int(), fate: z.enum(['fine', 'fail', 'fail-twice', 'unavailable-8-times', 'slow', 'ignore']) })
+const Note = z.object({
+  key: z.string(),
+  n: z.int(),
+  fate: z.enum(['fine', 'fail', 'fail-twice', 'unavailable-8-times', 'slow', 'ignore']),
+})
 const notes = contract('notes', {
   operations: {
-    write: command({ summary: 'Publishes notes', access: 'internal', repeat: 'never', input: z.object({ notes: z.array(Note) }), output: z.object({}) }),
+    write: command({
+      summary: 'Publishes notes',
+      access: 'internal',
+      repeat: 'never',
+      input: z.object({ notes: z.array(Note) }),
+      output: z.object({}),
+    }),
   },
-  events: { written: event('note.written', { version: 1, key: 'key', data: Note }), other: event('note.other', { version: 1, key: 'key', data: Note }) },
+  events: {
+    written: event('note.written', { version: 1, key: 'key', data: Note }),
+    other: event('note.other', { version: 1, key: 'key', data: Note }),
+  },
 })
 const reader = contract('reader', { operations: {} })
 
@@ -29,10 +49,16 @@ const rows = repository<Rows>({
     sql: () =>
       Promise.resolve(
         sqlRepository<Rows>({
-          migrations: [{ id: 'rows-001', sql: 'create table told (seq bigint generated always as identity primary key, key text not null, n bigint not null);' }],
+          migrations: [
+            {
+              id: 'rows-001',
+              sql: 'create table told (seq bigint generated always as identity primary key, key text not null, n bigint not null);',
+            },
+          ],
           open: (session) => ({
             add: (key, n) => session.write('insert into told (key, n) values ($1, $2)', [key, n]),
-            all: () => session.query<{ key: string; n: number }>('select key, n from told order by seq'),
+            all: () =>
+              session.query<{ key: string; n: number }>('select key, n from told order by seq'),
           }),
         }),
       ),
@@ -65,7 +91,8 @@ const readerService = service(reader, {
       tries.set(id, nth)
       if (data.fate === 'fail' && !fixed) throw new Error('this note cannot be read')
       if (data.fate === 'fail-twice' && nth <= 2) throw new Error('not yet')
-      if (data.fate === 'unavailable-8-times' && nth <= 8) throw failure('unavailable', 'the other side is away')
+      if (data.fate === 'unavailable-8-times' && nth <= 8)
+        throw failure('unavailable', 'the other side is away')
       if (data.fate === 'slow') {
         slow.waiting += 1
         await new Promise<void>((resolve) => {
@@ -81,15 +108,38 @@ const readerService = service(reader, {
 let fixed = false
 let server: SqlServer
 let system: TestServices
-const told = async () => (await system.stores.get('reader')!.read((r) => (r['rows'] as Rows).all())) as readonly { key: string; n: number }[]
-const toldOf = async (key: string) => (await told()).filter((row) => row.key === key).map((row) => row.n)
-const write = (...list: z.input<typeof Note>[]) => system.client(notes, { kind: 'service', name: 'test' }).write({ notes: list })
+const told = async () =>
+  (await system.stores.get('reader')!.read((r) => (r['rows'] as Rows).all())) as readonly {
+    key: string
+    n: number
+  }[]
+const toldOf = async (key: string) =>
+  (await told()).filter((row) => row.key === key).map((row) => row.n)
+const write = (...list: z.input<typeof Note>[]) =>
+  system.client(notes, { kind: 'service', name: 'test' }).write({ notes: list })
+/** A clock that runs ten times as fast: the waits between tries pass, and nobody waits for them. */
+const fastEnv = (): Env => {
+  const real = systemEnv()
+  const start = real.now()
+  return {
+    ...real,
+    now: () => start + (real.now() - start) * 10,
+    sleep: (ms, signal) => real.sleep(ms / 10, signal),
+    after: (ms, run) => real.after(ms / 10, run),
+  }
+}
+const env = fastEnv()
+
 let life: ReturnType<typeof dieAt>
 const start = async () => {
   tries = new Map()
   slow = { release: () => undefined, waiting: 0 }
   life = dieAt()
-  system = await startTestServices({ services: [notesService, readerService], server: crashing(server, life) })
+  system = await startTestServices({
+    services: [notesService, readerService],
+    server: crashing(server, life),
+    env,
+  })
 }
 
 beforeAll(async () => {
@@ -102,18 +152,27 @@ afterAll(async () => {
 })
 
 test('messages of a key are handled in order, each once', async () => {
-  await write(...Array.from({ length: 50 }, (_, n) => ({ key: `k${n % 5}`, n, fate: 'fine' as const })))
+  await write(
+    ...Array.from({ length: 50 }, (_, n) => ({ key: `k${n % 5}`, n, fate: 'fine' as const })),
+  )
   await eventually(async () => (await told()).length >= 50, 'all notes')
-  for (const k of [0, 1, 2, 3, 4]) expect(await toldOf(`k${k}`)).toEqual(Array.from({ length: 10 }, (_, i) => i * 5 + k))
+  for (const k of [0, 1, 2, 3, 4])
+    expect(await toldOf(`k${k}`)).toEqual(Array.from({ length: 10 }, (_, i) => i * 5 + k))
 })
 
 test('a message that fails is held with the later ones of its key, while other keys go on', async () => {
-  await write({ key: 'a', n: 1, fate: 'fail-twice' }, { key: 'a', n: 2, fate: 'fine' }, { key: 'b', n: 1, fate: 'fine' })
+  await write(
+    { key: 'a', n: 1, fate: 'fail-twice' },
+    { key: 'a', n: 2, fate: 'fine' },
+    { key: 'b', n: 1, fate: 'fine' },
+  )
   await eventually(async () => (await toldOf('a')).length === 2, 'both notes of a')
   expect(await toldOf('a')).toEqual([1, 2])
   expect(await toldOf('b')).toEqual([1])
   expect(tries.get('a/1')).toBe(3)
-  const keys = await system.stores.get('reader')!.subscriptions.held.keys({ subscription: 'reader', publisher: 'notes' })
+  const keys = await system.stores
+    .get('reader')!
+    .subscriptions.held.keys({ subscription: 'reader', publisher: 'notes' })
   expect(keys).toEqual([])
 })
 
@@ -126,13 +185,18 @@ test('unavailability never parks a message', async () => {
 test('after five failures the key is parked, and replayed in order by the operator', async () => {
   await write({ key: 'd', n: 1, fate: 'fail' }, { key: 'd', n: 2, fate: 'fine' })
   const store = system.stores.get('reader')!.subscriptions.held.tries
-  const [parked] = await eventually(async () => ((await store.parked()).length > 0 ? store.parked() : undefined), 'the parked message')
+  const [parked] = await eventually(
+    async () => ((await store.parked()).length > 0 ? store.parked() : undefined),
+    'the parked message',
+  )
   expect(parked).toMatchObject({ failures: 5, parked: true, message: { subject: 'd' } })
   expect(parked?.error).toContain('this note cannot be read')
   await write({ key: 'd', n: 3, fate: 'fine' })
   expect(await toldOf('d')).toEqual([])
   fixed = true
-  expect(await store.replay({ subscription: 'reader', publisher: 'notes' }, 'd', Date.now())).toBe(true)
+  expect(await store.replay({ subscription: 'reader', publisher: 'notes' }, 'd', env.now())).toBe(
+    true,
+  )
   await eventually(async () => (await toldOf('d')).length === 3, 'the replayed notes')
   expect(await toldOf('d')).toEqual([1, 2, 3])
   fixed = false
@@ -142,7 +206,9 @@ test('a parked message can be let go, and its key goes on', async () => {
   await write({ key: 'e', n: 1, fate: 'fail' }, { key: 'e', n: 2, fate: 'fine' })
   const store = system.stores.get('reader')!.subscriptions.held.tries
   await eventually(async () => (await store.parked()).length > 0, 'the parked message')
-  expect(await store.discard({ subscription: 'reader', publisher: 'notes' }, 'e', Date.now())).toBe(true)
+  expect(await store.discard({ subscription: 'reader', publisher: 'notes' }, 'e', env.now())).toBe(
+    true,
+  )
   await eventually(async () => (await toldOf('e')).length === 1, 'the note behind it')
   expect(await toldOf('e')).toEqual([2])
 })
@@ -150,7 +216,10 @@ test('a parked message can be let go, and its key goes on', async () => {
 test('a slow message stops only its own key', async () => {
   const others = Array.from({ length: 40 }, (_, n) => ({ key: `x${n}`, n, fate: 'fine' as const }))
   await write({ key: 'f', n: 1, fate: 'slow' }, { key: 'f', n: 2, fate: 'fine' }, ...others)
-  await eventually(async () => (await told()).filter((row) => row.key.startsWith('x')).length === 40, 'all others')
+  await eventually(
+    async () => (await told()).filter((row) => row.key.startsWith('x')).length === 40,
+    'all others',
+  )
   expect(slow.waiting).toBe(1)
   expect(await toldOf('f')).toEqual([])
   slow.release()
@@ -161,8 +230,16 @@ test('a slow message stops only its own key', async () => {
 test('messages that nobody handles are passed over, and the cursor does not stay behind them', async () => {
   await write({ key: 'g', n: 1, fate: 'ignore' }, { key: 'g', n: 2, fate: 'ignore' })
   const heads = async () => (await system.stores.get('notes')!.log.heads()).map((at) => at.position)
-  const cursors = async () => (await system.stores.get('reader')!.subscriptions.positions({ subscription: 'reader', publisher: 'notes' })).map((at) => at.position)
-  await eventually(async () => JSON.stringify(await heads()) === JSON.stringify(await cursors()), 'the cursors at the heads')
+  const cursors = async () =>
+    (
+      await system.stores
+        .get('reader')!
+        .subscriptions.positions({ subscription: 'reader', publisher: 'notes' })
+    ).map((at) => at.position)
+  await eventually(
+    async () => JSON.stringify(await heads()) === JSON.stringify(await cursors()),
+    'the cursors at the heads',
+  )
 })
 
 test('a new start goes on where the last one stopped, and hands nothing over twice', async () => {
@@ -172,13 +249,18 @@ test('a new start goes on where the last one stopped, and hands nothing over twi
   await write({ key: 'h', n: 2, fate: 'fine' })
   await eventually(async () => (await toldOf('h')).length === 2, 'both notes')
   expect(await toldOf('h')).toEqual([1, 2])
-  expect(new Set((await told()).map((row) => `${row.key}/${row.n}`)).size).toBe((await told()).length)
+  expect(new Set((await told()).map((row) => `${row.key}/${row.n}`)).size).toBe(
+    (await told()).length,
+  )
 })
 
 test('a host that was killed while it handled a slow message leaves it to the next', async () => {
   await write({ key: 'i', n: 1, fate: 'slow' })
   await eventually(() => slow.waiting === 1, 'the slow message')
-  const held = () => system.stores.get('reader')!.subscriptions.held.keys({ subscription: 'reader', publisher: 'notes' })
+  const held = () =>
+    system.stores
+      .get('reader')!
+      .subscriptions.held.keys({ subscription: 'reader', publisher: 'notes' })
   await eventually(async () => (await held()).length === 1, 'set aside')
   const killed = system
   const letGo = slow.release
@@ -194,7 +276,10 @@ test('a host that was killed while it handled a slow message leaves it to the ne
 })
 
 test('ids of messages ascend with the positions of their key', async () => {
-  const all = await system.stores.get('notes')!.log.read(Array.from({ length: 16 }, (_, partition) => ({ partition, position: 0 })), 1_000)
+  const all = await system.stores.get('notes')!.log.read(
+    Array.from({ length: 16 }, (_, partition) => ({ partition, position: 0 })),
+    1_000,
+  )
   for (const group of Map.groupBy(all, (message) => message.subject).values())
     expect(group.map((message) => message.id)).toEqual(group.map((message) => message.id).sort())
   for (const partition of Map.groupBy(all, (message) => message.partition).values())

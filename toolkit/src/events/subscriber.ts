@@ -2,7 +2,14 @@ import type { Env } from '../base/env.ts'
 import { asFailure, isUnavailability, ServalError } from '../base/failure.ts'
 import { loop, type Loop } from '../base/loop.ts'
 import type { Message } from '../contract/index.ts'
-import { Superseded, type CursorMove, type HeldMessage, type Position, type Store, type SubscriptionId } from '../store/store.ts'
+import {
+  Superseded,
+  type CursorMove,
+  type HeldMessage,
+  type Position,
+  type Store,
+  type SubscriptionId,
+} from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { delivery, type Settlement } from './delivery.ts'
 import type { LogSource } from './log-source.ts'
@@ -54,8 +61,10 @@ const readAhead = 64
 const maxAside = 256
 const claimMs = 60_000
 const maxFailures = 5
+const untried = { failures: 0, tries: 0 }
 const recountMs = 1_000
-const backoff = (tries: number) => Math.min(2_000, 25 * 2 ** tries)
+/** Milliseconds before the next try: 50, doubled up to 2 s. */
+const backoff = (tries: number) => Math.min(2_000, 25 * 2 ** Math.min(tries, 10))
 /** For the operator who looks at a held message: what was thrown, and why. */
 const text = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error).slice(0, 2_000)
@@ -93,57 +102,103 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     if (lane !== undefined) count(lane, message.subject, -1)
   }
   const move = (lane: Lane, to: number, key: string | undefined): CursorMove => ({
-    ...id, partition: lane.partition, from: lane.cursor, to, key,
+    ...id,
+    partition: lane.partition,
+    from: lane.cursor,
+    to,
+    key,
   })
 
   /** Takes over the lanes that are ours now, lets go of the others. */
   const assign = async () => {
-    for (const lane of lanes.values()) if (!lane.busy && !options.owns(lane.partition)) lanes.delete(lane.partition)
-    const gained = Array.from({ length: partitionCount }, (_, p) => p).filter((p) => options.owns(p) && !lanes.has(p))
+    for (const lane of lanes.values())
+      if (!lane.busy && !options.owns(lane.partition)) lanes.delete(lane.partition)
+    const gained = Array.from({ length: partitionCount }, (_, p) => p).filter(
+      (p) => options.owns(p) && !lanes.has(p),
+    )
     if (gained.length === 0) return
-    const positions = new Map((await store.subscriptions.positions(id)).map((at) => [at.partition, at.position]))
+    const positions = new Map(
+      (await store.subscriptions.positions(id)).map((at) => [at.partition, at.position]),
+    )
     const held = await store.subscriptions.held.keys(id)
     for (const partition of gained) {
       const cursor = positions.get(partition) ?? 0
-      const counts = held.filter((row) => row.partition === partition).map((row) => [row.key, row.count] as const)
-      lanes.set(partition, { partition, cursor, fetched: cursor, queue: [], busy: false, held: new Map(counts) })
+      const counts = held
+        .filter((row) => row.partition === partition)
+        .map((row) => [row.key, row.count] as const)
+      lanes.set(partition, {
+        partition,
+        cursor,
+        fetched: cursor,
+        queue: [],
+        busy: false,
+        held: new Map(counts),
+      })
     }
   }
 
-  const hold = async (lane: Lane, message: Message, state: { dueAt: number; failures: number; error?: string; holder?: string }) => {
+  const hold = async (
+    lane: Lane,
+    message: Message,
+    state: { dueAt: number; failures?: number; tries?: number; error?: string; holder?: string },
+  ) => {
     await store.subscriptions.held.put(move(lane, message.position, undefined), message, {
-      dueAt: state.dueAt, failures: state.failures, error: state.error, holder: state.holder,
+      dueAt: state.dueAt,
+      failures: state.failures ?? 0,
+      tries: state.tries ?? 0,
+      error: state.error,
+      holder: state.holder,
     })
     lane.cursor = message.position
     count(lane, message.subject, 1)
   }
 
   /** A try failed. Only a failure of the message itself brings it nearer to being parked. */
-  const failedTry = (error: unknown, before: number) => {
+  const failedTry = (
+    error: unknown,
+    before: { readonly failures: number; readonly tries: number },
+  ) => {
     const own = !isUnavailability(asFailure(error)) && asFailure(error).code !== 'conflict'
-    const failures = before + (own ? 1 : 0)
-    return { failures, parked: failures >= maxFailures, error: text(error), dueAt: env.now() + backoff(failures) * (0.5 + env.random() / 2) }
+    const failures = before.failures + (own ? 1 : 0)
+    const tries = before.tries + 1
+    const dueAt = env.now() + backoff(tries) * (0.5 + env.random() / 2)
+    return { failures, tries, parked: failures >= maxFailures, error: text(error), dueAt }
   }
 
   const handle = async (lane: Lane, message: Message) => {
-    if (lane.held.has(message.subject)) return hold(lane, message, { dueAt: env.now(), failures: 0 })
+    if (lane.held.has(message.subject)) return hold(lane, message, { dueAt: env.now() })
     const run = delivery({
       held: false,
       moveCursor: (frame) => frame.moveCursor(move(lane, message.position, message.subject)),
-      settleHeld: (frame) => frame.settleHeld({ ...id, partition: lane.partition, position: message.position }),
+      settleHeld: (frame) =>
+        frame.settleHeld({ ...id, partition: lane.partition, position: message.position }),
     })
     const work = options
       .deliver(message, run.settlement, stopping.signal)
-      .then(() => run.settled ? undefined : run.settlement.around(() => store.commit(async (unit) => run.settlement.settle(unit.frame), true)))
+      .then(() =>
+        run.settled
+          ? undefined
+          : run.settlement.around(() =>
+              store.commit(async (unit) => run.settlement.settle(unit.frame), true),
+            ),
+      )
     const done = work.then(
       () => 'done' as const,
       (error: unknown) => ({ error }),
     )
     const patience = new AbortController()
-    const first = await Promise.race([done, env.sleep(patienceMs, patience.signal).then(() => 'slow' as const, () => 'slow' as const)])
+    const first = await Promise.race([
+      done,
+      env.sleep(patienceMs, patience.signal).then(
+        () => 'slow' as const,
+        () => 'slow' as const,
+      ),
+    ])
     patience.abort()
     if (first === 'slow' && aside < maxAside && !stopping.signal.aborted) {
-      const moved = await run.setAside(() => hold(lane, message, { dueAt: env.now() + claimMs, failures: 0, holder: options.holder }))
+      const moved = await run.setAside(() =>
+        hold(lane, message, { dueAt: env.now() + claimMs, holder: options.holder }),
+      )
       if (moved) {
         aside += 1
         track(done.then((end) => settleAside(message, end)).finally(() => (aside -= 1)))
@@ -156,8 +211,17 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
       return
     }
     if (outcome.error instanceof Superseded || stopping.signal.aborted) throw outcome.error
-    const state = failedTry(outcome.error, 0)
-    log.warn('a message failed and is held', { event: message.type, key: message.subject, position: message.position, correlationId: message.correlationid }, outcome.error)
+    const state = failedTry(outcome.error, untried)
+    log.warn(
+      'a message failed and is held',
+      {
+        event: message.type,
+        key: message.subject,
+        position: message.position,
+        correlationId: message.correlationid,
+      },
+      outcome.error,
+    )
     await hold(lane, message, state)
     held.wake()
   }
@@ -167,7 +231,7 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     const heldId = { ...id, partition, position }
     if (end === 'done') release(message)
     else if (!(end.error instanceof Superseded) && !stopping.signal.aborted)
-      await store.subscriptions.held.tries.failed(heldId, failedTry(end.error, 0))
+      await store.subscriptions.held.tries.failed(heldId, failedTry(end.error, untried))
     held.wake()
   }
 
@@ -179,14 +243,21 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
         const message = lane.queue[0]!
         if (options.handles(message.type)) await handle(lane, message)
         else if (lane.queue.length === 1) {
-          await store.commit(async (unit) => unit.frame.moveCursor(move(lane, message.position, undefined)), true)
+          await store.commit(
+            async (unit) => unit.frame.moveCursor(move(lane, message.position, undefined)),
+            true,
+          )
           lane.cursor = message.position
         }
         lane.queue.shift()
       }
     } catch (error) {
       if (!(error instanceof Superseded) && !stopping.signal.aborted) {
-        log.warn('a message could not be settled and is read again', { partition: lane.partition }, error)
+        log.warn(
+          'a message could not be settled and is read again',
+          { partition: lane.partition },
+          error,
+        )
         await env.sleep(100, stopping.signal).catch(() => undefined)
       }
       lanes.delete(lane.partition)
@@ -210,7 +281,10 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
       await report()
       const hungry = [...lanes.values()].filter((lane) => lane.queue.length < readAhead / 2)
       if (hungry.length === 0) return options.pollMs
-      const messages = await options.source.read(hungry.map((lane) => ({ partition: lane.partition, position: lane.fetched })), readAhead)
+      const messages = await options.source.read(
+        hungry.map((lane) => ({ partition: lane.partition, position: lane.fetched })),
+        readAhead,
+      )
       for (const message of messages) {
         const lane = lanes.get(message.partition)
         if (lane === undefined || message.position <= lane.fetched) continue
@@ -223,16 +297,28 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
   })
 
   const retryHeld = async (held: HeldMessage) => {
-    const run = delivery({ held: true, moveCursor: () => undefined, settleHeld: (frame) => frame.settleHeld(held) })
+    const run = delivery({
+      held: true,
+      moveCursor: () => undefined,
+      settleHeld: (frame) => frame.settleHeld(held),
+    })
     try {
       await options.deliver(held.message, run.settlement, stopping.signal)
       if (!run.settled) await store.commit(async (unit) => run.settlement.settle(unit.frame), true)
       release(held.message)
     } catch (error) {
       if (error instanceof Superseded || stopping.signal.aborted) return
-      const state = failedTry(error, held.failures)
+      const state = failedTry(error, held)
       if (state.parked)
-        log.error('a message failed five times: its key is parked', { event: held.message.type, key: held.message.subject, correlationId: held.message.correlationid }, error)
+        log.error(
+          'a message failed five times: its key is parked',
+          {
+            event: held.message.type,
+            key: held.message.subject,
+            correlationId: held.message.correlationid,
+          },
+          error,
+        )
       await store.subscriptions.held.tries.failed(held, state)
     }
   }
@@ -251,7 +337,8 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     for (const lane of idle) {
       if (lane.busy) continue
       lane.held.clear()
-      for (const row of rows) if (row.partition === lane.partition) lane.held.set(row.key, row.count)
+      for (const row of rows)
+        if (row.partition === lane.partition) lane.held.set(row.key, row.count)
     }
   }
 
@@ -259,16 +346,28 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     env,
     failed: (error) => log.warn('held messages could not be looked up', {}, error),
     turn: async () => {
-      const mine = [...lanes.values()].filter((lane) => lane.held.size > 0).map((lane) => lane.partition)
+      const mine = [...lanes.values()]
+        .filter((lane) => lane.held.size > 0)
+        .map((lane) => lane.partition)
       if (mine.length === 0 || retrying >= 32) return options.pollMs
       const now = env.now()
-      const due = await store.subscriptions.held.claim(id, { partitions: mine, now, until: now + claimMs, holder: options.holder, limit: 32 - retrying })
+      const due = await store.subscriptions.held.claim(id, {
+        partitions: mine,
+        now,
+        until: now + claimMs,
+        holder: options.holder,
+        limit: 32 - retrying,
+      })
       for (const message of due) {
         retrying += 1
-        track(retryHeld(message).catch((error: unknown) => log.warn('a held message stays held', {}, error)).finally(() => {
-          retrying -= 1
-          held.wake()
-        }))
+        track(
+          retryHeld(message)
+            .catch((error: unknown) => log.warn('a held message stays held', {}, error))
+            .finally(() => {
+              retrying -= 1
+              held.wake()
+            }),
+        )
       }
       if (due.length > 0) return 0
       await recount()
@@ -287,10 +386,24 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
 }
 
 /** Registers a subscription with its publisher and opens its cursors; before its host serves. */
-export const openSubscription = async (id: SubscriptionId, source: LogSource, store: Store, from: 'oldest' | 'now'): Promise<void> => {
+export const openSubscription = async (
+  id: SubscriptionId,
+  source: LogSource,
+  store: Store,
+  from: 'oldest' | 'now',
+): Promise<void> => {
   const all = (position: (partition: number) => number): Position[] =>
-    Array.from({ length: partitionCount }, (_, partition) => ({ partition, position: position(partition) }))
-  const heads = from === 'now' ? new Map((await source.heads()).map((at) => [at.partition, at.position])) : new Map<number, number>()
-  const known = await store.subscriptions.open(id, all((partition) => heads.get(partition) ?? 0))
+    Array.from({ length: partitionCount }, (_, partition) => ({
+      partition,
+      position: position(partition),
+    }))
+  const heads =
+    from === 'now'
+      ? new Map((await source.heads()).map((at) => [at.partition, at.position]))
+      : new Map<number, number>()
+  const known = await store.subscriptions.open(
+    id,
+    all((partition) => heads.get(partition) ?? 0),
+  )
   await source.report(id.subscription, known)
 }

@@ -4,10 +4,11 @@ import type { Guarded, Interceptor } from './interceptor.ts'
 
 /**
  * Ends a call when its time is up or its caller gave up: the caller gets `deadline-exceeded` or `cancelled` at once, and the signal
- * that goes on with the call aborts, so that the work behind it can stop.
+ * that goes on with the call aborts, so that the work behind it can stop. A reply that `goesOn` (a feed) is in time with its
+ * beginning, and still ends when the caller leaves.
  */
 export const deadline =
-  <C extends Guarded, R>(env: Env): Interceptor<C, R> =>
+  <C extends Guarded, R>(env: Env, goesOn: (reply: R) => boolean = () => false): Interceptor<C, R> =>
   (call, next) => {
     const left = call.deadline - env.now()
     if (call.signal.aborted) return Promise.reject(failure('cancelled', `${call.target}: the caller gave up before the call was made`, { ran: 'not-sent' }))
@@ -29,7 +30,8 @@ export const deadline =
       // Begun in a promise of its own: what throws at once must not leave the timer behind.
       new Promise<R>((begin) => begin(next({ ...call, signal: controller.signal }))).then(
         (reply) => {
-          settle()
+          if (goesOn(reply)) forget()
+          else settle()
           resolve(reply)
         },
         (error: unknown) => {

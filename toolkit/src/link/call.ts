@@ -37,6 +37,10 @@ export interface Link {
   call(call: Call): Promise<Reply>
 }
 
+/** A reply that has only begun: its items come as long as the caller listens. */
+export const isFeed = (reply: Reply): boolean =>
+  reply.remembered === undefined && typeof reply.value === 'object' && reply.value !== null && Symbol.asyncIterator in reply.value
+
 export const valueOf = (reply: Reply): unknown =>
   reply.remembered === undefined
     ? reply.value

@@ -3,12 +3,12 @@ import { failure, ServalError } from '../base/failure.ts'
 import type { CallOptions, Client, Contract } from '../contract/index.ts'
 import { breaker, bulkhead, compose, deadline, retry, type Interceptor } from '../guard/index.ts'
 import type { Trace } from '../telemetry/trace.ts'
-import { valueOf, type Call, type Caller, type Link, type Reply } from './call.ts'
+import { isFeed, valueOf, type Call, type Caller, type Link, type Reply } from './call.ts'
 
 /** A link with the caller's guards around it: deadline → retry under a budget → breaker → bulkhead → link. */
 export const guardedLink = (link: Link, env: Env, interceptors?: readonly Interceptor<Call, Reply>[]): Link => ({
   call: compose(
-    interceptors ?? [deadline(env), retry({ env }), breaker({ env }), bulkhead(1_024)],
+    interceptors ?? [deadline(env, isFeed), retry({ env }), breaker({ env }), bulkhead(1_024)],
     (call) => link.call(call),
   ),
 })

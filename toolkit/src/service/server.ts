@@ -62,12 +62,13 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
   }
 
   const answer = async (call: Call): Promise<Reply> => {
-    const own = builtIn[call.operation]
+    const own = Object.hasOwn(builtIn, call.operation) ? builtIn[call.operation] : undefined
     if (own !== undefined) {
       authorize('internal', call.caller)
       return { value: await own(call.input) }
     }
-    const operation = service.contract.operations[call.operation]
+    const { operations } = service.contract
+    const operation = Object.hasOwn(operations, call.operation) ? operations[call.operation] : undefined
     if (operation === undefined) throw failure('no-such-operation', `${service.contract.name} has no operation ${call.operation}`)
     authorize(operation.access, call.caller)
     return run(operation, call, validInput(operation.input, call.input, call.strict))

@@ -141,6 +141,8 @@ export interface HeldMessage extends HeldId {
   readonly message: Message
   /** Tries that failed for the message's own sake. */
   readonly failures: number
+  /** Tries that failed for whatever reason: what the wait before the next one grows with. */
+  readonly tries: number
   readonly parked: boolean
   readonly error: string | undefined
 }
@@ -156,7 +158,7 @@ export interface SubscriptionStore {
 
 export interface HeldStore {
   /** Moves a message out of the way of the others, together with the cursor. */
-  put(move: CursorMove, message: Message, state: { readonly dueAt: number; readonly failures: number; readonly error: string | undefined; readonly holder: string | undefined }): Promise<void>
+  put(move: CursorMove, message: Message, state: { readonly dueAt: number; readonly failures: number; readonly tries: number; readonly error: string | undefined; readonly holder: string | undefined }): Promise<void>
   /** Keys that have a held message, per partition. */
   keys(id: SubscriptionId): Promise<readonly { readonly partition: number; readonly key: string; readonly count: number }[]>
   /** The first message of each key that is due, or whose holder is gone; claimed for `holder` until `until`. */
@@ -166,7 +168,7 @@ export interface HeldStore {
 
 export interface HeldTries {
   /** A try failed: tried again at `dueAt`, or parked. */
-  failed(id: HeldId, state: { readonly dueAt: number; readonly failures: number; readonly error: string; readonly parked: boolean }): Promise<void>
+  failed(id: HeldId, state: { readonly dueAt: number; readonly failures: number; readonly tries: number; readonly error: string; readonly parked: boolean }): Promise<void>
   parked(): Promise<readonly HeldMessage[]>
   /** Tries a parked key again from its first message. Answers whether there was one. */
   replay(id: SubscriptionId, key: string, now: number): Promise<boolean>

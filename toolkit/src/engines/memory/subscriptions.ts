@@ -42,7 +42,10 @@ export const settleHeld = (tables: Overlay, id: HeldId): void => {
   if (!held(tables).delete(place(id))) throw new Superseded('held')
 }
 
-const message = ({ dueAt: _, holder: __, ...row }: HeldRow): HeldMessage => row
+const message = (row: HeldRow): HeldMessage => {
+  const { subscription, publisher, partition, position, message, failures, tries, parked, error } = row
+  return { subscription, publisher, partition, position, message, failures, tries, parked, error }
+}
 
 const byPlace = (a: Position, b: Position) => a.partition - b.partition || a.position - b.position
 
@@ -75,7 +78,7 @@ export const memorySubscriptions = (own: Tables): SubscriptionStore => {
 }
 
 const heldStore = (own: Tables): HeldStore => ({
-  put: async (move, message, { dueAt, failures, error, holder }) =>
+  put: async (move, message, { dueAt, failures, tries, error, holder }) =>
     change(own, (tables) => {
       moveCursor(tables, { ...move, key: undefined })
       const { subscription, publisher } = move
@@ -87,6 +90,7 @@ const heldStore = (own: Tables): HeldStore => ({
         position,
         message,
         failures,
+        tries,
         parked: false,
         error,
         dueAt,
@@ -155,6 +159,7 @@ const heldTries = (own: Tables): HeldTries => {
             ...row,
             parked: false,
             failures: 0,
+            tries: 0,
             dueAt: now,
             holder: undefined,
           })

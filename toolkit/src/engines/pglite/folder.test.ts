@@ -196,8 +196,9 @@ describe('a data folder', () => {
     expect(readdirSync(folder)).toEqual(['thesis.txt'])
   })
 
-  // The superuser may write anywhere.
-  test.skipIf(process.getuid?.() === 0)('that cannot be written is refused', async () => {
+  const superuser = process.getuid?.() === 0
+  const why = superuser ? ' [skipped: root may write everywhere]' : ''
+  test.skipIf(superuser)(`that cannot be written is refused${why}`, async () => {
     const folder = newFolder()
     mkdirSync(folder)
     chmodSync(folder, 0o500)

@@ -261,7 +261,7 @@ const own = await startOwnPostgres()
 if ('missing' in started || 'missing' in own) {
   const reason = 'missing' in started ? started.missing : 'missing' in own ? own.missing : ''
   process.stderr.write(`PostgreSQL is not tested: ${reason}\n`)
-  describe.skipIf(true)(`PostgreSQL: ${reason}`, () => {
+  describe.skipIf(true)(`PostgreSQL [skipped: ${reason}]`, () => {
     test('skipped', () => undefined)
   })
 } else {

@@ -15,13 +15,7 @@ import type { ServalError } from '../../base/failure.ts'
  * | text[], bigint[], integer[] | an array of strings or numbers |
  */
 export type SqlValue =
-  | string
-  | number
-  | boolean
-  | null
-  | Uint8Array
-  | readonly string[]
-  | readonly number[]
+  string | number | boolean | null | Uint8Array | readonly string[] | readonly number[]
 
 export type SqlRow = Readonly<Record<string, unknown>>
 
@@ -71,7 +65,9 @@ export class GuardFailed extends Error {
   override readonly name = 'GuardFailed'
   readonly otherwise: SqlGuard['otherwise']
   constructor(otherwise: SqlGuard['otherwise']) {
-    super(`a guarded write did not change the rows that it must: ${typeof otherwise === 'string' ? otherwise : otherwise.code}`)
+    super(
+      `a guarded write did not change the rows that it must: ${typeof otherwise === 'string' ? otherwise : otherwise.code}`,
+    )
     this.otherwise = otherwise
   }
 }
@@ -84,7 +80,15 @@ export class SqlError extends Error {
   readonly constraint: string | undefined
   /** `rolled-back`: surely not committed. `unknown`: the connection was lost in the commit. */
   readonly outcome: 'rolled-back' | 'unknown'
-  constructor(message: string, options: { sqlState: string; constraint?: string | undefined; outcome: 'rolled-back' | 'unknown'; cause?: unknown }) {
+  constructor(
+    message: string,
+    options: {
+      sqlState: string
+      constraint?: string | undefined
+      outcome: 'rolled-back' | 'unknown'
+      cause?: unknown
+    },
+  ) {
     super(message, { cause: options.cause })
     this.sqlState = options.sqlState
     this.constraint = options.constraint
@@ -96,6 +100,11 @@ export class SqlError extends Error {
   }
   /** The database could not be reached or is shutting down (class 08, 57P0x, 53300). */
   get unreachable(): boolean {
-    return this.sqlState === '' || this.sqlState.startsWith('08') || this.sqlState.startsWith('57P') || this.sqlState === '53300'
+    return (
+      this.sqlState === '' ||
+      this.sqlState.startsWith('08') ||
+      this.sqlState.startsWith('57P') ||
+      this.sqlState === '53300'
+    )
   }
 }

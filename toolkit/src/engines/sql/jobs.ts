@@ -17,7 +17,10 @@ export const settleJob = (session: SqlSession, job: JobRun, nextAt?: number): vo
     )
 }
 
-export const scheduleJob = (session: SqlSession, job: { name: string; key: string; dueAt: number; data: string }): void =>
+export const scheduleJob = (
+  session: SqlSession,
+  job: { name: string; key: string; dueAt: number; data: string },
+): void =>
   session.write(
     `insert into serval_job (name, key, due_at, data) values ($1, $2, $3::timestamptz, $4)
      on conflict (name, key) do update set due_at = excluded.due_at, data = excluded.data, attempts = 0, holder = null, leased_until = null`,
@@ -27,12 +30,17 @@ export const scheduleJob = (session: SqlSession, job: { name: string; key: strin
 export const sqlJobs = (database: SqlDatabase): JobStore => ({
   ensure: (name, dueAt) =>
     database.transaction(async (session) =>
-      session.write(`insert into serval_job (name, key, due_at, data) values ($1, '', $2::timestamptz, 'null') on conflict do nothing`, [name, rfc3339(dueAt)]),
+      session.write(
+        `insert into serval_job (name, key, due_at, data) values ($1, '', $2::timestamptz, 'null') on conflict do nothing`,
+        [name, rfc3339(dueAt)],
+      ),
     ),
   claim: async (names, now, until, holder) => {
     const due = `name = any($1::text[]) and due_at <= $2::timestamptz and (holder is null or leased_until < $2::timestamptz or not exists (
       select 1 from serval_host where host = serval_job.holder and until > $2::timestamptz))`
-    const some = await database.read((session) => session.query(`select 1 from serval_job where ${due} limit 1`, [names, rfc3339(now)]))
+    const some = await database.read((session) =>
+      session.query(`select 1 from serval_job where ${due} limit 1`, [names, rfc3339(now)]),
+    )
     if (some.length === 0) return []
     return database.transaction((session) =>
       session.query<JobRun & Record<string, unknown>>(
@@ -52,7 +60,10 @@ export const sqlJobs = (database: SqlDatabase): JobStore => ({
     ),
   next: (names) =>
     database.read(async (session) => {
-      const rows = await session.query<{ due: number | null }>('select min(due_at) as due from serval_job where name = any($1::text[]) and holder is null', [names])
+      const rows = await session.query<{ due: number | null }>(
+        'select min(due_at) as due from serval_job where name = any($1::text[]) and holder is null',
+        [names],
+      )
       return rows[0]?.due ?? undefined
     }),
 })

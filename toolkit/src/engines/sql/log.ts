@@ -66,12 +66,16 @@ where head.partition = last.partition returning head.partition`
 export const sqlLog = (database: SqlDatabase, source: string): Log => ({
   relay: async () => {
     // Most looks find nothing: they take no lock and no transaction.
-    const waiting = await database.read((session) => session.query('select 1 from serval_outbox limit 1'))
+    const waiting = await database.read((session) =>
+      session.query('select 1 from serval_outbox limit 1'),
+    )
     if (waiting.length === 0) return []
     return database.transaction(async (session) => {
       const heads = await session.query<{ partition: number }>(lockHeads)
       if (heads.length === 0) return []
-      const grown = await session.query<{ partition: number }>(moveEntries, [heads.map((head) => head.partition)])
+      const grown = await session.query<{ partition: number }>(moveEntries, [
+        heads.map((head) => head.partition),
+      ])
       return grown.map((row) => row.partition)
     })
   },
@@ -92,14 +96,21 @@ export const sqlLog = (database: SqlDatabase, source: string): Log => ({
       for (const row of rows) {
         const first = row.asked !== before?.asked
         if (first && row.after > 0 && row.position !== row.after + 1)
-          throw failure('cursor-too-old', `partition ${row.asked} of ${source}: asked from ${row.after + 1}, the log begins at ${row.position ?? 'its head'}`)
+          throw failure(
+            'cursor-too-old',
+            `partition ${row.asked} of ${source}: asked from ${row.after + 1}, the log begins at ${row.position ?? 'its head'}`,
+          )
         if (row.position !== null) messages.push(message(source, row))
         before = row
       }
       return messages
     }),
   heads: () =>
-    database.read((session) => session.query<Position & Record<string, unknown>>('select partition, position from serval_head order by partition')),
+    database.read((session) =>
+      session.query<Position & Record<string, unknown>>(
+        'select partition, position from serval_head order by partition',
+      ),
+    ),
   readers: readers(database),
 })
 
@@ -115,10 +126,14 @@ const readers = (database: SqlDatabase): LogReaders => ({
     ),
   list: () =>
     database.read((session) =>
-      session.query<{ subscription: string; partition: number; position: number }>('select subscription, partition, position from serval_reader order by 1, 2'),
+      session.query<{ subscription: string; partition: number; position: number }>(
+        'select subscription, partition, position from serval_reader order by 1, 2',
+      ),
     ),
   forget: (subscription) =>
-    database.transaction(async (session) => session.write('delete from serval_reader where subscription = $1', [subscription])),
+    database.transaction(async (session) =>
+      session.write('delete from serval_reader where subscription = $1', [subscription]),
+    ),
   prune: (before) =>
     database.transaction(async (session) => {
       const gone = await session.query(

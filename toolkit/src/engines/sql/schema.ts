@@ -32,7 +32,7 @@ create table serval_cursor (
 ) with (fillfactor = 50);
 create table serval_held (
   subscription text not null, publisher text not null, partition smallint not null, position bigint not null,
-  key text not null, message text not null, due_at timestamptz not null, failures integer not null,
+  key text not null, message text not null, due_at timestamptz not null, failures integer not null, tries integer not null,
   parked boolean not null default false, error text, holder text,
   primary key (subscription, publisher, partition, position)
 );

@@ -1,8 +1,25 @@
 import { rfc3339, type Env } from '../../base/env.ts'
 import { failure, ServalError } from '../../base/failure.ts'
 import type { RepositoryType } from '../../store/repository.ts'
-import { Superseded, type Frame, type Hosts, type Outbox, type OutboxEntry, type RememberedReply, type Replies, type Schedule, type Store, type Unit } from '../../store/store.ts'
-import { GuardFailed, SqlError, type SqlDatabase, type SqlServer, type SqlSession } from './database.ts'
+import {
+  Superseded,
+  type Frame,
+  type Hosts,
+  type Outbox,
+  type OutboxEntry,
+  type RememberedReply,
+  type Replies,
+  type Schedule,
+  type Store,
+  type Unit,
+} from '../../store/store.ts'
+import {
+  GuardFailed,
+  SqlError,
+  type SqlDatabase,
+  type SqlServer,
+  type SqlSession,
+} from './database.ts'
 import { scheduleJob, settleJob, sqlJobs } from './jobs.ts'
 import { sqlLog } from './log.ts'
 import { migrate } from './migrate.ts'
@@ -16,11 +33,18 @@ interface Opened {
   readonly implementation: SqlRepository<unknown>
 }
 
-const loadRepositories = (service: string, declared: Readonly<Record<string, RepositoryType>>): Promise<Opened[]> =>
+const loadRepositories = (
+  service: string,
+  declared: Readonly<Record<string, RepositoryType>>,
+): Promise<Opened[]> =>
   Promise.all(
     Object.entries(declared).map(async ([name, type]) => {
       const load = type.engines['sql']
-      if (load === undefined) throw failure('misconfigured', `the repository ${name} of the service ${service} has no implementation for SQL`)
+      if (load === undefined)
+        throw failure(
+          'misconfigured',
+          `the repository ${name} of the service ${service} has no implementation for SQL`,
+        )
       return { name, scope: type.scope, implementation: (await load()) as SqlRepository<unknown> }
     }),
   )
@@ -29,7 +53,11 @@ const loadRepositories = (service: string, declared: Readonly<Record<string, Rep
 const reportingDamage = (database: SqlDatabase, name: string): SqlDatabase => {
   const tell = (error: unknown): never => {
     if (error instanceof SqlError && /^(58|XX)/.test(error.sqlState))
-      throw failure('store-damaged', `${name}: the database reports damage (${error.message}): restore it from a backup; nothing was removed from it`, { cause: error })
+      throw failure(
+        'store-damaged',
+        `${name}: the database reports damage (${error.message}): restore it from a backup; nothing was removed from it`,
+        { cause: error },
+      )
     throw error
   }
   return {
@@ -40,7 +68,12 @@ const reportingDamage = (database: SqlDatabase, name: string): SqlDatabase => {
 }
 
 /** Opens a service's store: its database, its tables, its repositories. */
-export const openSqlStore = async (server: SqlServer, service: string, declared: Readonly<Record<string, RepositoryType>>, env: Env): Promise<Store> => {
+export const openSqlStore = async (
+  server: SqlServer,
+  service: string,
+  declared: Readonly<Record<string, RepositoryType>>,
+  env: Env,
+): Promise<Store> => {
   const repositories = await loadRepositories(service, declared)
   const database = reportingDamage(await server.open(service), `${server.name}, ${service}`)
   const migrations = repositories.flatMap((opened) => opened.implementation.migrations)
@@ -48,18 +81,33 @@ export const openSqlStore = async (server: SqlServer, service: string, declared:
   return sqlStore(database, service, repositories, env)
 }
 
-const sqlStore = (database: SqlDatabase, service: string, repositories: readonly Opened[], env: Env): Store => {
+const sqlStore = (
+  database: SqlDatabase,
+  service: string,
+  repositories: readonly Opened[],
+  env: Env,
+): Store => {
   const open = (session: SqlSession): Readonly<Record<string, unknown>> => {
     const touched = new Set<string>()
-    return Object.fromEntries(repositories.map(({ name, scope, implementation }) => [name, implementation.open(scoped(session, scope, touched))]))
+    return Object.fromEntries(
+      repositories.map(({ name, scope, implementation }) => [
+        name,
+        implementation.open(scoped(session, scope, touched)),
+      ]),
+    )
+  }
+  const translated: SqlDatabase = {
+    transaction: (work) => database.transaction(work).catch(translate),
+    read: (work) => database.read(work).catch(translate),
+    script: (text) => database.script(text).catch(translate),
   }
   return {
-    replies: replies(database),
-    log: sqlLog(database, service),
-    subscriptions: sqlSubscriptions(database),
-    jobs: sqlJobs(database),
-    hosts: hosts(database),
-    read: (work) => database.read((session) => work(open(session))).catch(translate),
+    replies: replies(translated),
+    log: sqlLog(translated, service),
+    subscriptions: sqlSubscriptions(translated),
+    jobs: sqlJobs(translated),
+    hosts: hosts(translated),
+    read: (work) => translated.read((session) => work(open(session))),
     commit: async (work, refusable) => {
       for (let attempt = 1; ; attempt++) {
         try {
@@ -89,8 +137,10 @@ const translate = (error: unknown): never => {
     const by = /^superseded:(reply|cursor|held|job)$/.exec(error.otherwise)?.[1]
     if (by !== undefined) throw new Superseded(by as Superseded['by'])
   }
-  if (error instanceof SqlError && error.outcome === 'unknown') throw failure('unknown-outcome', undefined, { cause: error })
-  if (error instanceof SqlError && error.unreachable) throw failure('store-unavailable', undefined, { cause: error })
+  if (error instanceof SqlError && error.outcome === 'unknown')
+    throw failure('unknown-outcome', undefined, { cause: error })
+  if (error instanceof SqlError && error.unreachable)
+    throw failure('store-unavailable', undefined, { cause: error })
   throw error
 }
 
@@ -101,7 +151,11 @@ interface OwnWrites {
 }
 
 /** The toolkit's writes come after the handler's: an event's number is drawn while its key's row is locked. */
-const unit = (session: SqlSession, repositories: Unit['repositories'], { settled, others }: OwnWrites): Unit => {
+const unit = (
+  session: SqlSession,
+  repositories: Unit['repositories'],
+  { settled, others }: OwnWrites,
+): Unit => {
   const entries: OutboxEntry[] = []
   const outbox: Outbox = {
     emit: (entry) => {
@@ -116,7 +170,10 @@ const unit = (session: SqlSession, repositories: Unit['repositories'], { settled
   }
   const schedule: Schedule = {
     set: (job) => void others.push(() => scheduleJob(session, job)),
-    drop: (name, key) => void others.push(() => session.write('delete from serval_job where name = $1 and key = $2', [name, key])),
+    drop: (name, key) =>
+      void others.push(() =>
+        session.write('delete from serval_job where name = $1 and key = $2', [name, key]),
+      ),
   }
   return { repositories, outbox, frame, schedule }
 }
@@ -125,7 +182,15 @@ const publish = (session: SqlSession, entries: readonly OutboxEntry[]): void => 
   for (const entry of entries)
     session.write(
       'insert into serval_outbox (partition, key, id, type, data, at, correlation_id) values ($1, $2, $3, $4, $5, $6::timestamptz, $7)',
-      [entry.partition, entry.key, entry.id, entry.type, entry.data, rfc3339(entry.at), entry.correlationId],
+      [
+        entry.partition,
+        entry.key,
+        entry.id,
+        entry.type,
+        entry.data,
+        rfc3339(entry.at),
+        entry.correlationId,
+      ],
     )
 }
 
@@ -133,7 +198,16 @@ const remember = (session: SqlSession, reply: RememberedReply): void =>
   session.write(
     `insert into serval_reply (scope, key, input_hash, status, content_type, location, body, expires_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8::timestamptz) on conflict do nothing`,
-    [reply.scope, reply.key, reply.inputHash, reply.status, reply.contentType, reply.location ?? null, reply.body, rfc3339(reply.expiresAt)],
+    [
+      reply.scope,
+      reply.key,
+      reply.inputHash,
+      reply.status,
+      reply.contentType,
+      reply.location ?? null,
+      reply.body,
+      rfc3339(reply.expiresAt),
+    ],
     { rows: 1, otherwise: 'superseded:reply' },
   )
 
@@ -149,28 +223,51 @@ interface ReplyRow {
 
 const replies = (database: SqlDatabase): Replies => ({
   recall: ({ scope, key }) =>
-    database
-      .read(async (session) => {
-        const [row] = await session.query<ReplyRow>('select * from serval_reply where scope = $1 and key = $2', [scope, key])
-        return row === undefined
-          ? undefined
-          : {
-              scope, key, inputHash: row.input_hash, status: row.status, contentType: row.content_type,
-              location: row.location ?? undefined, body: row.body, expiresAt: row.expires_at,
-            }
-      })
-      .catch(translate),
+    database.read(async (session) => {
+      const [row] = await session.query<ReplyRow>(
+        'select * from serval_reply where scope = $1 and key = $2',
+        [scope, key],
+      )
+      return row === undefined
+        ? undefined
+        : {
+            scope,
+            key,
+            inputHash: row.input_hash,
+            status: row.status,
+            contentType: row.content_type,
+            location: row.location ?? undefined,
+            body: row.body,
+            expiresAt: row.expires_at,
+          }
+    }),
   prune: (now) =>
-    database.transaction(async (session) => (await session.query('delete from serval_reply where expires_at < $1::timestamptz returning 1', [rfc3339(now)])).length),
+    database.transaction(
+      async (session) =>
+        (
+          await session.query(
+            'delete from serval_reply where expires_at < $1::timestamptz returning 1',
+            [rfc3339(now)],
+          )
+        ).length,
+    ),
 })
 
 const hosts = (database: SqlDatabase): Hosts => ({
   beat: (host, now, until) =>
     database.transaction(async (session) => {
       session.write('delete from serval_host where until < $1::timestamptz', [rfc3339(now)])
-      session.write('insert into serval_host (host, until) values ($1, $2::timestamptz) on conflict (host) do update set until = excluded.until', [host, rfc3339(until)])
-      return (await session.query<{ host: string }>('select host from serval_host order by host')).map((row) => row.host)
+      session.write(
+        'insert into serval_host (host, until) values ($1, $2::timestamptz) on conflict (host) do update set until = excluded.until',
+        [host, rfc3339(until)],
+      )
+      return (
+        await session.query<{ host: string }>('select host from serval_host order by host')
+      ).map((row) => row.host)
     }),
   reset: () => database.transaction(async (session) => session.write('delete from serval_host')),
-  leave: (host) => database.transaction(async (session) => session.write('delete from serval_host where host = $1', [host])),
+  leave: (host) =>
+    database.transaction(async (session) =>
+      session.write('delete from serval_host where host = $1', [host]),
+    ),
 })

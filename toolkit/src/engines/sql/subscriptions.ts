@@ -1,7 +1,16 @@
 import { rfc3339 } from '../../base/env.ts'
 import type { Message } from '../../contract/index.ts'
-import { Superseded, type CursorMove, type HeldId, type HeldMessage, type HeldStore, type HeldTries, type Position, type SubscriptionId, type SubscriptionStore } from '../../store/store.ts'
-import { GuardFailed, type SqlDatabase, type SqlSession } from './database.ts'
+import type {
+  CursorMove,
+  HeldId,
+  HeldMessage,
+  HeldStore,
+  HeldTries,
+  Position,
+  SubscriptionId,
+  SubscriptionStore,
+} from '../../store/store.ts'
+import type { SqlDatabase, SqlSession } from './database.ts'
 
 /** Moves a cursor, unless another did so first or a message of the key is held. */
 export const moveCursor = (session: SqlSession, move: CursorMove): void =>
@@ -19,7 +28,10 @@ const place = (id: HeldId) => [id.subscription, id.publisher, id.partition, id.p
 
 /** Deletes a held message and lets the next of its key be tried at once. */
 export const settleHeld = (session: SqlSession, id: HeldId): void =>
-  session.write(`delete from serval_held where ${here}`, place(id), { rows: 1, otherwise: 'superseded:held' })
+  session.write(`delete from serval_held where ${here}`, place(id), {
+    rows: 1,
+    otherwise: 'superseded:held',
+  })
 
 interface HeldRow {
   readonly [column: string]: unknown
@@ -29,6 +41,7 @@ interface HeldRow {
   readonly position: number
   readonly message: string
   readonly failures: number
+  readonly tries: number
   readonly parked: boolean
   readonly error: string | null
 }
@@ -40,6 +53,7 @@ const heldMessage = (row: HeldRow): HeldMessage => ({
   position: row.position,
   message: JSON.parse(row.message) as Message,
   failures: row.failures,
+  tries: row.tries,
   parked: row.parked,
   error: row.error ?? undefined,
 })
@@ -58,7 +72,12 @@ export const sqlSubscriptions = (database: SqlDatabase): SubscriptionStore => {
         session.write(
           `insert into serval_cursor (subscription, publisher, partition, position)
            select $1, $2, p, n from unnest($3::smallint[], $4::bigint[]) as t (p, n) on conflict do nothing`,
-          [id.subscription, id.publisher, start.map((at) => at.partition), start.map((at) => at.position)],
+          [
+            id.subscription,
+            id.publisher,
+            start.map((at) => at.partition),
+            start.map((at) => at.position),
+          ],
         ),
       )
       return positions(id)
@@ -70,19 +89,26 @@ export const sqlSubscriptions = (database: SqlDatabase): SubscriptionStore => {
 
 const heldStore = (database: SqlDatabase): HeldStore => ({
   put: (move, message, state) =>
-    database
-      .transaction(async (session) => {
-        moveCursor(session, { ...move, key: undefined })
-        session.write(
-          `insert into serval_held (subscription, publisher, partition, position, key, message, due_at, failures, error, holder)
-           values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10)`,
-          [move.subscription, move.publisher, message.partition, message.position, message.subject, JSON.stringify(message),
-            rfc3339(state.dueAt), state.failures, state.error ?? null, state.holder ?? null],
-        )
-      })
-      .catch((error: unknown) => {
-        throw error instanceof GuardFailed ? new Superseded('cursor') : error
-      }),
+    database.transaction(async (session) => {
+      moveCursor(session, { ...move, key: undefined })
+      session.write(
+        `insert into serval_held (subscription, publisher, partition, position, key, message, due_at, failures, tries, error, holder)
+           values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11)`,
+        [
+          move.subscription,
+          move.publisher,
+          message.partition,
+          message.position,
+          message.subject,
+          JSON.stringify(message),
+          rfc3339(state.dueAt),
+          state.failures,
+          state.tries,
+          state.error ?? null,
+          state.holder ?? null,
+        ],
+      )
+    }),
   keys: ({ subscription, publisher }) =>
     database.read((session) =>
       session.query<{ partition: number; key: string; count: number }>(
@@ -103,7 +129,15 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
                and e.partition = h.partition and e.key = h.key and e.position < h.position)
            order by due_at limit $7::int for update skip locked
          ) returning *`,
-        [id.subscription, id.publisher, claim.partitions, rfc3339(claim.now), rfc3339(claim.until), claim.holder, claim.limit],
+        [
+          id.subscription,
+          id.publisher,
+          claim.partitions,
+          rfc3339(claim.now),
+          rfc3339(claim.until),
+          claim.holder,
+          claim.limit,
+        ],
       )
       return rows.map(heldMessage)
     }),
@@ -114,16 +148,29 @@ const heldTries = (database: SqlDatabase): HeldTries => ({
   failed: (id, state) =>
     database.transaction(async (session) =>
       session.write(
-        `update serval_held set due_at = $5::timestamptz, failures = $6, error = $7, parked = $8, holder = null where ${here}`,
-        [...place(id), rfc3339(state.dueAt), state.failures, state.error, state.parked],
+        `update serval_held set due_at = $5::timestamptz, failures = $6, tries = $7, error = $8, parked = $9, holder = null where ${here}`,
+        [
+          ...place(id),
+          rfc3339(state.dueAt),
+          state.failures,
+          state.tries,
+          state.error,
+          state.parked,
+        ],
       ),
     ),
   parked: () =>
-    database.read(async (session) => (await session.query<HeldRow>('select * from serval_held where parked order by subscription, publisher, partition, position')).map(heldMessage)),
+    database.read(async (session) =>
+      (
+        await session.query<HeldRow>(
+          'select * from serval_held where parked order by subscription, publisher, partition, position',
+        )
+      ).map(heldMessage),
+    ),
   replay: (id, key, now) =>
     database.transaction(async (session) => {
       const rows = await session.query(
-        `update serval_held set parked = false, failures = 0, due_at = $4::timestamptz, holder = null
+        `update serval_held set parked = false, failures = 0, tries = 0, due_at = $4::timestamptz, holder = null
          where subscription = $1 and publisher = $2 and key = $3 and parked returning 1`,
         [id.subscription, id.publisher, key, rfc3339(now)],
       )
@@ -132,7 +179,10 @@ const heldTries = (database: SqlDatabase): HeldTries => ({
   discard: (id, key) =>
     database.transaction(async (session) => {
       const rows = await session.query(
-        `delete from serval_held where subscription = $1 and publisher = $2 and key = $3 and parked returning 1`,
+        `delete from serval_held where (subscription, publisher, partition, position) in (
+           select subscription, publisher, partition, position from serval_held
+           where subscription = $1 and publisher = $2 and key = $3 and parked order by position limit 1
+         ) returning 1`,
         [id.subscription, id.publisher, key],
       )
       return rows.length > 0

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { contract, feed, get } from '../contract/index.ts'
+import { memoryStores } from '../engines/memory/index.ts'
+import type { HttpReply } from '../link/http.ts'
+import { service } from '../service/index.ts'
+import { logger } from '../telemetry/log.ts'
+import {
+  eventually,
+  manualEnv,
+  startTestServices,
+  type ManualEnv,
+  type TestServices,
+} from '../testing/index.ts'
+import { edge } from './index.ts'
+import { request } from './sample.suite.ts'
+
+/* A feed that counts: it goes on until its reader has left. */
+
+const Item = z.object({ id: z.string(), n: z.int() })
+const counting = contract('counting', {
+  operations: {
+    count: feed({
+      summary: 'Counts',
+      access: 'public',
+      http: get('/count/:upTo'),
+      input: z.object({ upTo: z.int(), after: z.string().default('0') }),
+      output: Item,
+    }),
+  },
+})
+let left = 0
+const countingService = service(counting, {
+  operations: {
+    async *count({ upTo, after }, { env, signal }) {
+      try {
+        for (let n = Number(after) + 1; n <= upTo; n++) yield { id: String(n), n }
+        await env.sleep(1_000_000, signal)
+      } finally {
+        left += 1
+      }
+    },
+  },
+})
+
+let env: ManualEnv
+let system: TestServices
+beforeAll(async () => {
+  env = manualEnv()
+  system = await startTestServices({ services: [countingService], stores: memoryStores(), env })
+})
+afterAll(() => system.end())
+
+const ask = (headers: Record<string, string> = {}, signal?: AbortSignal) =>
+  edge({
+    env,
+    log: logger({ env, write: () => undefined }),
+    contracts: [counting],
+    link: system.link,
+    serves: () => true,
+    identify: async () => undefined,
+  })(request({ target: '/count/3', headers, ...(signal === undefined ? {} : { signal }) }))
+
+const reader = (reply: HttpReply) => {
+  const chunks = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
+  return {
+    next: async () => new TextDecoder().decode((await chunks.next()).value as Uint8Array),
+    leave: () => chunks.return?.(),
+  }
+}
+
+test('a feed is an event stream; each item is an event with its id', async () => {
+  const reply = await ask({ accept: 'text/event-stream' })
+  expect(reply).toMatchObject({
+    status: 200,
+    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+  })
+  const events = reader(reply)
+  expect(await events.next()).toBe('id: 1\ndata: {"id":"1","n":1}\n\n')
+  expect(await events.next()).toBe('id: 2\ndata: {"id":"2","n":2}\n\n')
+  await events.leave()
+})
+
+test('a client that comes back goes on after the last event that it saw', async () => {
+  const events = reader(await ask({ 'last-event-id': '2' }))
+  expect(await events.next()).toContain('"n":3')
+  await events.leave()
+})
+
+test('in silence there is a comment now and then', async () => {
+  const events = reader(await ask({ 'last-event-id': '3' }))
+  const silence = events.next()
+  await env.advance(15_000)
+  expect(await silence).toBe(': the feed goes on\n\n')
+  await events.leave()
+})
+
+test('a feed outlives its call’s deadline, and ends with its client', async () => {
+  const client = new AbortController()
+  const before = left
+  const events = reader(await ask({ 'last-event-id': '2' }, client.signal))
+  await env.advance(60_000)
+  expect(await events.next()).toContain('"n":3')
+  const silence = events.next().catch(() => 'ended')
+  client.abort()
+  await silence
+  await eventually(() => left === before + 1, 'the end of the feed')
+})
+
+test('a client that takes no event streams is refused', async () => {
+  expect(await ask({ accept: 'application/json' })).toMatchObject({ status: 406 })
+})

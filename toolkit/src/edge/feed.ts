@@ -1,0 +1,55 @@
+import type { Env } from '../base/env.ts'
+import type { HttpRequest } from '../link/http.ts'
+import type { Route } from './router.ts'
+
+const heartbeatMs = 15_000
+const utf8 = new TextEncoder()
+
+/** One item as a server-sent event; an item's `id` is what a client resumes after. */
+const eventOf = (item: unknown): Uint8Array => {
+  const id = (item as { readonly id?: unknown } | null)?.id
+  const resume =
+    typeof id === 'string' || typeof id === 'number'
+      ? `id: ${String(id).replaceAll(/[\r\n\0]/g, '')}\n`
+      : ''
+  return utf8.encode(`${resume}data: ${JSON.stringify(item)}\n\n`)
+}
+
+/**
+ * A feed as an event stream (WHATWG HTML, section 9.2): an event for each item, and a comment every 15 seconds, so that nobody in between takes the silence for
+ * the end.
+ */
+export async function* eventStream(
+  items: AsyncIterable<unknown>,
+  env: Env,
+): AsyncGenerator<Uint8Array> {
+  const source = items[Symbol.asyncIterator]()
+  let next = source.next()
+  try {
+    for (;;) {
+      const silence = new AbortController()
+      const beat = env.sleep(heartbeatMs, silence.signal).then(
+        () => undefined,
+        () => undefined,
+      )
+      const item = await Promise.race([next, beat]).finally(() => silence.abort())
+      if (item === undefined) yield utf8.encode(': the feed goes on\n\n')
+      else if (item.done === true) return
+      else {
+        yield eventOf(item.value)
+        next = source.next()
+      }
+    }
+  } finally {
+    // The client has left: the item under way is nobody's any more.
+    next.catch(() => undefined)
+    source.return?.().catch(() => undefined)
+  }
+}
+
+/** A feed's input: Last-Event-ID, which a client sends when it comes back, is its field `after`. */
+export const resumed = (route: Route, request: HttpRequest, input: unknown): unknown => {
+  const last = request.header('last-event-id')
+  const resumes = route.operation.kind === 'feed' && route.fields.has('after') && last !== undefined
+  return resumes ? { ...(input as object), after: last } : input
+}
