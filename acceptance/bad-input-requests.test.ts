@@ -327,44 +327,36 @@ describe('methods and headers', () => {
     ))
 
   test('a reply that the client does not take is 406', async () => {
+    const excluded = ['text/html', 'application/xml', '*/*;q=0.000', 'nonsense']
+    const notJson = [...excluded, 'application/json;q=0', 'application/*;q=0', 'text/event-stream']
+    const notEvents = [...excluded, 'application/json', 'text/event-stream;q=0']
+    const accepted = ['', '*/*', 'text/html, */*;q=0.1']
+    const takesJson = [
+      ...accepted,
+      'application/*',
+      'text/html, application/json;q=0.1',
+      'Application/Json',
+    ]
+    const asking = (operation: ListedOperation, accept: string) =>
+      call(operation, {
+        headers: { accept },
+        ...(operation.body === undefined ? {} : { body: { surprise: 1 } }),
+      })
     await all(
-      pairs(operations, [
-        'text/html',
-        'application/xml',
-        'application/json;q=0',
-        'application/*;q=0',
-        '*/*;q=0.000',
-        'nonsense',
-        'text/event-stream',
-      ]),
+      operations.flatMap((operation) => pairs([operation], operation.feed ? notEvents : notJson)),
       async ([operation, accept]) =>
         problemOf(
-          await call(operation, {
-            headers: { accept },
-            ...(operation.body === undefined ? {} : { body: {} }),
-          }),
+          await asking(operation, accept),
           406,
           'not-acceptable',
           targetOf(operation, known),
         ),
     )
     await all(
-      pairs(operations, [
-        '',
-        '*/*',
-        'application/*',
-        'text/html, application/json;q=0.1',
-        'Application/Json',
-      ]),
-      async ([operation, accept]) =>
-        expect(
-          (
-            await call(operation, {
-              headers: { accept },
-              ...(operation.body === undefined ? {} : { body: { surprise: 1 } }),
-            })
-          ).status,
-        ).not.toBe(406),
+      operations.flatMap((operation) =>
+        pairs([operation], operation.feed ? [...accepted, 'text/*'] : takesJson),
+      ),
+      async ([operation, accept]) => expect((await asking(operation, accept)).status).not.toBe(406),
     )
   })
 

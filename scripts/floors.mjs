@@ -119,7 +119,6 @@ function shopRule(from, to, name) {
     to.path.startsWith('serval/engines/') &&
     from.area === 'shop' &&
     from.path !== 'shop/main.ts' &&
-    !from.path.startsWith('shop/guarantees/') &&
     from.path.replace(/^shop\/[^/]+\/repositories\/(\w+)\.ts$/, 'serval/engines/$1') !== to.path
   ) {
     return `import of '${name}': setups alone import engines, and a repository its own`

@@ -14,7 +14,9 @@ export default setup('big-cat', (settings) => {
   return {
     system: shop,
     development: true,
-    stores: sqlStores(postgres({ url: settings.text('SERVAL_DATABASE_URL'), setting: 'SERVAL_DATABASE_URL' })),
+    stores: sqlStores(
+      postgres({ url: settings.text('SERVAL_DATABASE_URL'), setting: 'SERVAL_DATABASE_URL' }),
+    ),
     ports: {
       mail: mailbox({ file: `${data}/mailbox.jsonl` }),
       passwords: argon2Passwords(),
@@ -27,7 +29,10 @@ export default setup('big-cat', (settings) => {
         issuer: 'serval-shop',
         audience: 'serval-shop',
       }),
-    public: { host: settings.text('SERVAL_HOST', '127.0.0.1'), port: settings.port('SERVAL_PORT', 8080) },
+    public: {
+      host: settings.text('SERVAL_HOST', '127.0.0.1'),
+      port: settings.port('SERVAL_PORT', 8080),
+    },
     operator: { host: '127.0.0.1', port: settings.port('SERVAL_OPERATOR_PORT', 8081) },
     masterSecret: secretFile(`${data}/secret`),
   }

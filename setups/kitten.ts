@@ -27,7 +27,10 @@ export default setup('kitten', (settings) => {
         issuer: 'serval-shop',
         audience: 'serval-shop',
       }),
-    public: { host: settings.text('SERVAL_HOST', '127.0.0.1'), port: settings.port('SERVAL_PORT', 8080) },
+    public: {
+      host: settings.text('SERVAL_HOST', '127.0.0.1'),
+      port: settings.port('SERVAL_PORT', 8080),
+    },
     operator: { host: '127.0.0.1', port: settings.port('SERVAL_OPERATOR_PORT', 8081) },
     masterSecret: secretFile(`${data}/secret`),
   }

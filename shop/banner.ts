@@ -12,7 +12,15 @@ export const banner = ({ setupName, setup, host, tookMs }: Started): string => {
     ['Operator', operator],
     ['', `header  x-serval-operator: ${host.operatorKey}`],
     ['Stores', setup.stores.name],
-    ...(setup.development ? demoAccounts.map(({ email }, at) => [at === 0 ? 'Accounts' : '', email.padEnd(22) + (at === 0 ? `password ${demoPassword}` : '')] as const) : []),
+    ...(setup.development
+      ? demoAccounts.map(
+          ({ email }, at) =>
+            [
+              at === 0 ? 'Accounts' : '',
+              email.padEnd(22) + (at === 0 ? `password ${demoPassword}` : ''),
+            ] as const,
+        )
+      : []),
     ['Next', 'npm run demo        a customer’s day, in another terminal'],
     ['', 'README.md           what to read and try'],
   ]

@@ -29,8 +29,12 @@ export const shop: System = {
   seed: async (connect) => {
     await Promise.all([
       addProducts(connect),
-      connect(inventory).provide({ counts: demoProducts.map(({ sku, onHand }) => ({ sku, onHand })) }),
-      ...demoAccounts.map((account) => connect(accounts).provide({ ...account, password: demoPassword })),
+      connect(inventory).provide({
+        counts: demoProducts.map(({ sku, onHand }) => ({ sku, onHand })),
+      }),
+      ...demoAccounts.map((account) =>
+        connect(accounts).provide({ ...account, password: demoPassword }),
+      ),
     ])
   },
 }

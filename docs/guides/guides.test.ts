@@ -16,7 +16,9 @@ interface Block {
 }
 
 const blocksOf = (guide: string): Block[] =>
-  [...guide.matchAll(/```ts file=(\S+)(?: before=(\S+))?\n([\s\S]*?)```/g)].map(([, file = '', before, text = '']) => ({ file, before, text }))
+  [...guide.matchAll(/```ts file=(\S+)(?: before=(\S+))?\n([\s\S]*?)```/g)].map(
+    ([, file = '', before, text = '']) => ({ file, before, text }),
+  )
 
 const guide = await readFile(join(here, 'service-in-ten-minutes.md'), 'utf8')
 const blocks = blocksOf(guide)
@@ -39,7 +41,9 @@ await import(pathToFileURL(join(folder, 'wishes/wishes.test.ts')).href)
 
 test('an operation more touches two files', async () => {
   expect(added.map(({ file }) => file)).toEqual(['wishes/contract.ts', 'wishes/service.ts'])
-  const { wishes } = (await import(pathToFileURL(join(folder, 'wishes/contract.ts')).href)) as { wishes: { operations: object } }
+  const { wishes } = (await import(pathToFileURL(join(folder, 'wishes/contract.ts')).href)) as {
+    wishes: { operations: object }
+  }
   expect(Object.keys(wishes.operations)).toEqual(['wish', 'count', 'mine'])
 })
 

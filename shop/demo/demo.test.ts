@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startShopInMemory } from '../replay/shop-in-memory.ts'
+import { startShopInMemory } from '../replay/shop-in-memory.suite.ts'
 import { demo } from './demo.ts'
 
 let shop: Awaited<ReturnType<typeof startShopInMemory>>

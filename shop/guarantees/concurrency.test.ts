@@ -16,11 +16,16 @@ concurrencySuite('one host, embedded PostgreSQL', async () => {
 const server = await startPostgres()
 
 if ('missing' in server)
-  describe(`two hosts, PostgreSQL [skipped: ${server.missing}]`, () => test.skipIf(true)('concurrency', () => undefined))
+  describe(`two hosts, PostgreSQL [skipped: ${server.missing}]`, () => {
+    test.skipIf(true)('all of it', () => undefined)
+  })
 else {
   concurrencySuite('two hosts, PostgreSQL', async () => {
     const mail = mailbox({})
-    const worlds = [1, 2].map(() => ({ server: postgres({ url: server.url, prefix: server.prefix }), mail }))
+    const worlds = [1, 2].map(() => ({
+      server: postgres({ url: server.url, prefix: server.prefix }),
+      mail,
+    }))
     return {
       worlds,
       end: async () => {
@@ -32,7 +37,12 @@ else {
   inventoryConcurrencySuite('two hosts, PostgreSQL', async () => {
     const prefix = `${server.prefix}i_`
     const hosts = await Promise.all(
-      [1, 2].map(() => startTestServices({ services: [inventoryService], server: postgres({ url: server.url, prefix }) })),
+      [1, 2].map(() =>
+        startTestServices({
+          services: [inventoryService],
+          server: postgres({ url: server.url, prefix }),
+        }),
+      ),
     )
     return {
       hosts,

@@ -1,9 +1,23 @@
 import { mailbox } from 'serval/engines/mailbox'
 import { pglite } from 'serval/engines/pglite'
-import { dieAt, eventually, recordPoints, type CrashPoints, type TestServices } from 'serval/testing'
+import {
+  dieAt,
+  eventually,
+  recordPoints,
+  type CrashPoints,
+  type TestServices,
+} from 'serval/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { orders } from '../orders/contract.ts'
-import { finalOrder, newCustomer, startShop, stockOf, sums, type userOf, type World } from './shop-in-test.ts'
+import {
+  finalOrder,
+  newCustomer,
+  startShop,
+  stockOf,
+  sums,
+  type userOf,
+  type World,
+} from './shop-in-test.suite.ts'
 
 /*
  * A process dies before and after every write of an order's way, one by one. The points are those that a clean run passes. After each death a new
@@ -18,7 +32,10 @@ beforeAll(async () => {
   world = { server: pglite({}), mail: mailbox({}) }
   const first = await startShop(world)
   user = await newCustomer(first, 'crash')
-  await stockOf(first, [{ sku: 'A', onHand: stock }, { sku: 'B', onHand: stock }])
+  await stockOf(first, [
+    { sku: 'A', onHand: stock },
+    { sku: 'B', onHand: stock },
+  ])
   await first.end({ keepServer: true })
 }, 60_000)
 afterAll(() => world.server.close())
@@ -38,9 +55,16 @@ const armed = (points: CrashPoints): CrashPoints & { arm(): void } => {
 }
 
 const place = (running: TestServices, key: string, token: string) =>
-  running
-    .client(orders, user)
-    .place({ lines: [{ sku: 'A', quantity: 2 }, { sku: 'B', quantity: 1 }], payment: { token } }, { key })
+  running.client(orders, user).place(
+    {
+      lines: [
+        { sku: 'A', quantity: 2 },
+        { sku: 'B', quantity: 1 },
+      ],
+      payment: { token },
+    },
+    { key },
+  )
 
 /** The order is final, and its mail is out: nothing of it is left to do. */
 const atRest = async (running: TestServices, id: string, mailsBefore: number) => {
@@ -49,7 +73,10 @@ const atRest = async (running: TestServices, id: string, mailsBefore: number) =>
   const cursors = running.stores.get('notifications')
   await eventually(async () => {
     const heads = await running.stores.get('orders')?.log.heads()
-    const read = await cursors?.subscriptions.positions({ subscription: 'notifications', publisher: 'orders' })
+    const read = await cursors?.subscriptions.positions({
+      subscription: 'notifications',
+      publisher: 'orders',
+    })
     return JSON.stringify(heads) === JSON.stringify(read)
   }, 'the last cursor')
   return order
@@ -88,8 +115,12 @@ const dieAtPoint = async (point: string, token: string) => {
     const before = await sums(doomed)
     points.arm()
     const acknowledged = await place(doomed, key, token).catch(() => undefined)
-    const rest = acknowledged && atRest(doomed, acknowledged.id, before.mails).catch(() => undefined)
-    await Promise.race([eventually(() => life.dead, `the death ${point}`).catch(() => undefined), rest])
+    const rest =
+      acknowledged && atRest(doomed, acknowledged.id, before.mails).catch(() => undefined)
+    await Promise.race([
+      eventually(() => life.dead, `the death ${point}`).catch(() => undefined),
+      rest,
+    ])
     await doomed.end({ keepServer: true })
     if (life.dead) return { key, acknowledged, before }
   }

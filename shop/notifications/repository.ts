@@ -17,7 +17,10 @@ export interface NotificationRepository {
   /** A user's, newest first. */
   list(
     userId: string,
-    page: { readonly limit: number; readonly after: { readonly at: number; readonly id: string } | undefined },
+    page: {
+      readonly limit: number
+      readonly after: { readonly at: number; readonly id: string } | undefined
+    },
   ): Promise<readonly SentNotification[]>
   counts(): Promise<ReadonlyMap<Kind, number>>
 }

@@ -1,10 +1,28 @@
 import { command, contract, event, get, post, problem, query } from 'serval'
 import { z } from 'zod'
-import { Lines, MixedCurrencies, QuotedLine, TotalTooLarge, UnknownSku } from '../catalog/contract.ts'
+import {
+  Lines,
+  MixedCurrencies,
+  QuotedLine,
+  TotalTooLarge,
+  UnknownSku,
+} from '../catalog/contract.ts'
 import { Money } from '../money.ts'
 
-export const statuses = ['placed', 'reserved', 'paid', 'confirmed', 'cancelling', 'cancelled'] as const
-export const reasons = ['out-of-stock', 'payment-declined', 'payment-timeout', 'cancelled-by-customer'] as const
+export const statuses = [
+  'placed',
+  'reserved',
+  'paid',
+  'confirmed',
+  'cancelling',
+  'cancelled',
+] as const
+export const reasons = [
+  'out-of-stock',
+  'payment-declined',
+  'payment-timeout',
+  'cancelled-by-customer',
+] as const
 export const Status = z.enum(statuses)
 export const Reason = z.enum(reasons)
 
@@ -27,8 +45,14 @@ export const Order = z.object({
   shipTo: Address.optional(),
 })
 
-export const NoSuchOrder = problem('no-such-order', { kind: 'not-found', title: 'There is no such order' })
-export const AlreadyConfirmed = problem('already-confirmed', { kind: 'conflict', title: 'The order is confirmed; it cannot be cancelled' })
+export const NoSuchOrder = problem('no-such-order', {
+  kind: 'not-found',
+  title: 'There is no such order',
+})
+export const AlreadyConfirmed = problem('already-confirmed', {
+  kind: 'conflict',
+  title: 'The order is confirmed; it cannot be cancelled',
+})
 
 const OrderId = z.string().min(1).max(64)
 const Moved = z.object({ orderId: z.string(), customerId: z.string(), total: Money })
@@ -82,7 +106,14 @@ export const orders = contract('orders', {
       http: get('/operator/v1/orders'),
       input: z.object({}),
       output: z.object({
-        statuses: z.array(z.object({ status: Status, reason: Reason.optional(), orders: z.int(), amounts: z.array(Money) })),
+        statuses: z.array(
+          z.object({
+            status: Status,
+            reason: Reason.optional(),
+            orders: z.int(),
+            amounts: z.array(Money),
+          }),
+        ),
       }),
     }),
   },
@@ -93,9 +124,19 @@ export const orders = contract('orders', {
     confirmed: event('order.confirmed', {
       version: 1,
       key: 'orderId',
-      data: Moved.extend({ lines: z.array(z.object({ sku: z.string(), quantity: z.int(), total: Money })) }),
+      data: Moved.extend({
+        lines: z.array(z.object({ sku: z.string(), quantity: z.int(), total: Money })),
+      }),
     }),
-    cancelling: event('order.cancelling', { version: 1, key: 'orderId', data: Moved.extend({ reason: Reason }) }),
-    cancelled: event('order.cancelled', { version: 1, key: 'orderId', data: Moved.extend({ reason: Reason, refunded: z.boolean() }) }),
+    cancelling: event('order.cancelling', {
+      version: 1,
+      key: 'orderId',
+      data: Moved.extend({ reason: Reason }),
+    }),
+    cancelled: event('order.cancelled', {
+      version: 1,
+      key: 'orderId',
+      data: Moved.extend({ reason: Reason, refunded: z.boolean() }),
+    }),
   },
 })

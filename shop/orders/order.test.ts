@@ -1,7 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { reasons } from './contract.ts'
-import { cancelled, cancelling, confirmed, orderView, paid, reserved, type OrderRecord, type Transition } from './order.ts'
+import {
+  cancelled,
+  cancelling,
+  confirmed,
+  orderView,
+  paid,
+  reserved,
+  type OrderRecord,
+  type Transition,
+} from './order.ts'
 
 const placed: OrderRecord = {
   id: 'o',
@@ -35,15 +44,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 test('an order makes the transitions of its status and no others, in whatever order they are asked for', () => {
   fc.assert(
-    fc.property(fc.array(fc.constantFrom(...Object.keys(transitions)), { maxLength: 12 }), (asked) => {
-      let order = placed
-      for (const name of asked) {
-        const after = transitions[name]?.(order)
-        expect(after !== undefined).toBe(allowed[order.state.status]?.includes(name))
-        if (after !== undefined) expect(after.state.status).toBe(name)
-        order = after ?? order
-      }
-    }),
+    fc.property(
+      fc.array(fc.constantFrom(...Object.keys(transitions)), { maxLength: 12 }),
+      (asked) => {
+        let order = placed
+        for (const name of asked) {
+          const after = transitions[name]?.(order)
+          expect(after !== undefined).toBe(allowed[order.state.status]?.includes(name))
+          if (after !== undefined) expect(after.state.status).toBe(name)
+          order = after ?? order
+        }
+      },
+    ),
   )
 })
 
@@ -59,7 +71,11 @@ test('a customer sees a reason where there is one, and a refund only where money
     const ending = cancelling(reason)(placed)
     const refunded = ending && cancelled(true)(ending)
     const unpaid = ending && cancelled(false)(ending)
-    expect(refunded && orderView(refunded)).toMatchObject({ status: 'cancelled', reason, refunded: true })
+    expect(refunded && orderView(refunded)).toMatchObject({
+      status: 'cancelled',
+      reason,
+      refunded: true,
+    })
     expect(unpaid && orderView(unpaid)).not.toHaveProperty('refunded')
   }
   expect(orderView(placed)).not.toHaveProperty('reason')

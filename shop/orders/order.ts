@@ -42,10 +42,14 @@ export type Transition = (order: OrderRecord) => OrderRecord | undefined
 export const reserved =
   (at: number): Transition =>
   (order) =>
-    order.state.status === 'placed' ? { ...order, state: { status: 'reserved', reservedAt: at } } : undefined
+    order.state.status === 'placed'
+      ? { ...order, state: { status: 'reserved', reservedAt: at } }
+      : undefined
 
 export const paid: Transition = (order) =>
-  order.state.status === 'reserved' ? { ...order, sealedToken: undefined, state: { status: 'paid' } } : undefined
+  order.state.status === 'reserved'
+    ? { ...order, sealedToken: undefined, state: { status: 'paid' } }
+    : undefined
 
 export const confirmed: Transition = (order) =>
   order.state.status === 'paid' ? { ...order, state: { status: 'confirmed' } } : undefined
@@ -53,7 +57,9 @@ export const confirmed: Transition = (order) =>
 export const cancelling =
   (reason: CancelReason): Transition =>
   (order) =>
-    order.state.status === 'placed' || order.state.status === 'reserved' || order.state.status === 'paid'
+    order.state.status === 'placed' ||
+    order.state.status === 'reserved' ||
+    order.state.status === 'paid'
       ? { ...order, sealedToken: undefined, state: { status: 'cancelling', reason } }
       : undefined
 

@@ -16,7 +16,12 @@ export interface Orders {
   /** Saves what `load` answered and a transition changed; runs the step again when another saved it meanwhile. */
   save(order: OrderRecord): void
   /** A customer's orders, newest first, those before the order `before`. */
-  list(of: { readonly customerId: string; readonly status?: string | undefined; readonly before?: string | undefined; readonly limit: number }): Promise<readonly OrderRecord[]>
+  list(of: {
+    readonly customerId: string
+    readonly status?: string | undefined
+    readonly before?: string | undefined
+    readonly limit: number
+  }): Promise<readonly OrderRecord[]>
   sums(): Promise<readonly OrderSum[]>
 }
 

@@ -2,7 +2,15 @@ import { mailbox } from 'serval/engines/mailbox'
 import { pglite } from 'serval/engines/pglite'
 import { manualEnv, type ManualEnv, type TestServices } from 'serval/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { finalOrder, newCustomer, startShop, stockOf, sums, userOf, type World } from '../guarantees/shop-in-test.ts'
+import {
+  finalOrder,
+  newCustomer,
+  startShop,
+  stockOf,
+  sums,
+  userOf,
+  type World,
+} from '../guarantees/shop-in-test.suite.ts'
 import { orders } from './contract.ts'
 
 /* Orders with the whole shop around it, and a clock that stands still until a test moves it. */
@@ -18,14 +26,18 @@ beforeAll(async () => {
   world = { server: pglite({}), mail: mailbox({}) }
   running = await startShop(world, undefined, env)
   user = await newCustomer(running, 'orders')
-  await stockOf(running, [{ sku: 'TEA', onHand: 100 }, { sku: 'RARE', onHand: 1 }])
+  await stockOf(running, [
+    { sku: 'TEA', onHand: 100 },
+    { sku: 'RARE', onHand: 1 },
+  ])
 }, 60_000)
 afterAll(async () => {
   await running.end()
 })
 
 const client = () => running.client(orders, user)
-const place = (token: string, lines = [{ sku: 'TEA', quantity: 1 }]) => client().place({ lines, payment: { token } }, { key: `k${placed++}` })
+const place = (token: string, lines = [{ sku: 'TEA', quantity: 1 }]) =>
+  client().place({ lines, payment: { token } }, { key: `k${placed++}` })
 const isFinal = (status: string) => status === 'confirmed' || status === 'cancelled'
 
 /** Moves time in small steps until an order is final, and answers it and the seconds that it took. */
@@ -53,8 +65,14 @@ test('a declined card: cancelled, and nothing was charged', async () => {
 })
 
 test('too few units: cancelled, all lines or none', async () => {
-  const { id } = await place('tok_ok', [{ sku: 'TEA', quantity: 1 }, { sku: 'RARE', quantity: 2 }])
-  expect(await finalOrder(running, user, id)).toMatchObject({ status: 'cancelled', reason: 'out-of-stock' })
+  const { id } = await place('tok_ok', [
+    { sku: 'TEA', quantity: 1 },
+    { sku: 'RARE', quantity: 2 },
+  ])
+  expect(await finalOrder(running, user, id)).toMatchObject({
+    status: 'cancelled',
+    reason: 'out-of-stock',
+  })
   expect((await sums(running)).reserved).toBe(0)
 })
 
@@ -95,7 +113,9 @@ test('the customer cancels while the card hangs: cancelled, and nothing is charg
 test('a confirmed order is not cancelled any more, and another’s order is not there', async () => {
   const { id } = await place('tok_ok')
   await finalOrder(running, user, id)
-  const refused = await client().cancel({ id }).catch((error: unknown) => error)
+  const refused = await client()
+    .cancel({ id })
+    .catch((error: unknown) => error)
   expect(refused).toMatchObject({ code: 'already-confirmed', kind: 'conflict' })
   const stranger = running.client(orders, userOf('stranger'))
   for (const attempt of [stranger.order({ id }), stranger.cancel({ id })]) {
@@ -114,7 +134,12 @@ test('lists are newest first, page by page, and by status', async () => {
     cursor = page.next
   } while (cursor !== undefined)
   expect(all.length).toBe(placed)
-  expect(all.map((order) => order.id)).toEqual(all.map((order) => order.id).toSorted().reverse())
+  expect(all.map((order) => order.id)).toEqual(
+    all
+      .map((order) => order.id)
+      .toSorted()
+      .reverse(),
+  )
   const cancelled = await client().list({ status: 'cancelled', limit: 100 })
   expect(cancelled.items.length).toBe(all.filter((order) => order.status === 'cancelled').length)
 })

@@ -4,7 +4,19 @@ import { catalog } from '../catalog/contract.ts'
 import { inventory } from '../inventory/contract.ts'
 import { payments } from '../payments/contract.ts'
 import { AlreadyConfirmed, NoSuchOrder, orders, statuses } from './contract.ts'
-import { cancelled, cancelling, captureWithinMs, confirmed, lastTryMs, orderView, paid, reserved, type CancelReason, type OrderRecord, type Transition } from './order.ts'
+import {
+  cancelled,
+  cancelling,
+  captureWithinMs,
+  confirmed,
+  lastTryMs,
+  orderView,
+  paid,
+  reserved,
+  type CancelReason,
+  type OrderRecord,
+  type Transition,
+} from './order.ts'
 import { orderRepository } from './repository.ts'
 import { seal, unseal } from './seal.ts'
 
@@ -18,7 +30,8 @@ const { events } = orders
 const pages = pageCursor(z.strictObject({ before: z.string().regex(/^[!-~]{1,64}$/) }))
 
 const userId = (caller: { readonly kind: string; readonly id?: string }): string => {
-  if (caller.kind !== 'user' || caller.id === undefined) throw failure('forbidden', 'Orders belong to users')
+  if (caller.kind !== 'user' || caller.id === undefined)
+    throw failure('forbidden', 'Orders belong to users')
   return caller.id
 }
 
@@ -28,7 +41,10 @@ const codeOf = (error: unknown): string => (error instanceof ServalError ? error
  * The work of a step that makes a transition and publishes it, unless the order is past it. It begins with the order as it was read before the step; when that was
  * changed meanwhile, the guard on its version has the work run again, and then it reads for itself.
  */
-const advance = (read: OrderRecord, transition: Transition): ((step: OrderStep) => Promise<void>) => {
+const advance = (
+  read: OrderRecord,
+  transition: Transition,
+): ((step: OrderStep) => Promise<void>) => {
   let known: OrderRecord | undefined = read
   return async (step) => {
     const before = known ?? (await step.orders.load(read.id))
@@ -43,8 +59,10 @@ const advance = (read: OrderRecord, transition: Transition): ((step: OrderStep) 
 const publish = (step: OrderStep, order: OrderRecord): void => {
   const { state } = order
   const moved = { orderId: order.id, customerId: order.customerId, total: order.total }
-  if (state.status === 'cancelled') step.emit(events.cancelled, { ...moved, reason: state.reason, refunded: state.refunded })
-  else if (state.status === 'cancelling') step.emit(events.cancelling, { ...moved, reason: state.reason })
+  if (state.status === 'cancelled')
+    step.emit(events.cancelled, { ...moved, reason: state.reason, refunded: state.refunded })
+  else if (state.status === 'cancelling')
+    step.emit(events.cancelling, { ...moved, reason: state.reason })
   else if (state.status === 'confirmed') {
     const lines = order.lines.map(({ sku, quantity, total }) => ({ sku, quantity, total }))
     step.emit(events.confirmed, { ...moved, lines })
@@ -65,7 +83,12 @@ export const ordersService = service(orders, {
         total: quote.total,
         placedAt: env.now(),
         shipTo: input.shipTo,
-        sealedToken: await seal(input.payment.token, id, await secret('payment-token'), env.bytes(12)),
+        sealedToken: await seal(
+          input.payment.token,
+          id,
+          await secret('payment-token'),
+          env.bytes(12),
+        ),
         state: { status: 'placed' },
         version: 1,
       }
@@ -78,10 +101,17 @@ export const ordersService = service(orders, {
 
     async list({ status, limit, cursor }, { caller, read }) {
       const before = cursor === undefined ? undefined : pages.decode(cursor).before
-      const found = await read((r) => r.orders.list({ customerId: userId(caller), status, before, limit: limit + 1 }))
+      const found = await read((r) =>
+        r.orders.list({ customerId: userId(caller), status, before, limit: limit + 1 }),
+      )
       const page = found.slice(0, limit)
       const last = page.at(-1)
-      return { items: page.map(orderView), ...(found.length > limit && last !== undefined ? { next: pages.encode({ before: last.id }) } : {}) }
+      return {
+        items: page.map(orderView),
+        ...(found.length > limit && last !== undefined
+          ? { next: pages.encode({ before: last.id }) }
+          : {}),
+      }
     },
 
     async order({ id }, { caller, read }) {
@@ -109,12 +139,14 @@ export const ordersService = service(orders, {
         statuses: [...groups.values()].flatMap((group) => {
           const [first] = group
           if (first === undefined) return []
-          return [{
-            status: statuses.find((status) => status === first.status) ?? 'placed',
-            ...(first.reason === undefined ? {} : { reason: first.reason as CancelReason }),
-            orders: group.reduce((total, sum) => total + sum.orders, 0),
-            amounts: group.flatMap(({ amounts }) => amounts),
-          }]
+          return [
+            {
+              status: statuses.find((status) => status === first.status) ?? 'placed',
+              ...(first.reason === undefined ? {} : { reason: first.reason as CancelReason }),
+              orders: group.reduce((total, sum) => total + sum.orders, 0),
+              amounts: group.flatMap(({ amounts }) => amounts),
+            },
+          ]
         }),
       }
     },
@@ -152,7 +184,8 @@ export const ordersService = service(orders, {
           if (codeOf(error) === 'payment-declined') return cancelling('payment-declined')
           // Refunded before it was captured: the cancellation goes its own way.
           if (codeOf(error) === 'payment-refused') return cancelling('cancelled-by-customer')
-          if (error instanceof ServalError && isUnavailability(error) && env.now() >= until) return cancelling('payment-timeout')
+          if (error instanceof ServalError && isUnavailability(error) && env.now() >= until)
+            return cancelling('payment-timeout')
           throw error
         }
       }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { replay } from './replay.ts'
 import type { Report } from './report.ts'
-import { startShopInMemory } from './shop-in-memory.ts'
+import { startShopInMemory } from './shop-in-memory.suite.ts'
 
 const fixture = join(import.meta.dirname, 'fixture.csv')
 let shop: Awaited<ReturnType<typeof startShopInMemory>>

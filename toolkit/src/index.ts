@@ -6,7 +6,17 @@ export { asFailure, failure, failures, isUnavailability, ServalError } from './b
 export type { FailureCode, FailureKind, Ran } from './base/failure.ts'
 export { del, get, patch, post, put } from './contract/index.ts'
 export { command, contract, event, feed, pageCursor, problem, query } from './contract/index.ts'
-export type { Access, CallOptions, Client, Contract, HttpBinding, InputOf, Message, OutputOf, Problem } from './contract/index.ts'
+export type {
+  Access,
+  CallOptions,
+  Client,
+  Contract,
+  HttpBinding,
+  InputOf,
+  Message,
+  OutputOf,
+  Problem,
+} from './contract/index.ts'
 export { openApi } from './contract/openapi.ts'
 export { httpClient } from './link/http-client.ts'
 export type { HttpClientOptions } from './link/http-client.ts'

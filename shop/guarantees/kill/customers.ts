@@ -27,7 +27,16 @@ export const customersOf = (shop: MortalShop) => {
   let inFlight = 0
   let resent = 0
 
-  const once = async (method: string, path: string, options: { readonly token?: string | undefined; readonly key?: string; readonly body?: string; readonly operator?: boolean }): Promise<Reply> => {
+  const once = async (
+    method: string,
+    path: string,
+    options: {
+      readonly token?: string | undefined
+      readonly key?: string
+      readonly body?: string
+      readonly operator?: boolean
+    },
+  ): Promise<Reply> => {
     const headers: Record<string, string> = {
       ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
@@ -37,7 +46,12 @@ export const customersOf = (shop: MortalShop) => {
     inFlight += 1
     try {
       const address = options.operator === true ? shop.operator : shop.address
-      const response = await fetch(new URL(path, address), { method, headers, signal: AbortSignal.timeout(20_000), ...(options.body === undefined ? {} : { body: options.body }) })
+      const response = await fetch(new URL(path, address), {
+        method,
+        headers,
+        signal: AbortSignal.timeout(20_000),
+        ...(options.body === undefined ? {} : { body: options.body }),
+      })
       return { status: response.status, body: await response.text() }
     } finally {
       inFlight -= 1
@@ -57,14 +71,23 @@ export const customersOf = (shop: MortalShop) => {
   const signIn = async (email: string, secret: string): Promise<string> => {
     const body = JSON.stringify({ email, password: secret })
     const reply = await patiently('POST', '/api/v1/auth/login', { body })
-    if (reply.status !== 200) throw new Error(`${email} could not sign in: ${reply.status} ${reply.body}`)
+    if (reply.status !== 200)
+      throw new Error(`${email} could not sign in: ${reply.status} ${reply.body}`)
     const { accessToken } = JSON.parse(reply.body) as { accessToken: string }
     tokens.set(email, accessToken)
     return accessToken
   }
 
-  const as = async (email: string, method: string, path: string, options: { readonly key?: string; readonly body?: string } = {}): Promise<Reply> => {
-    const reply = await patiently(method, path, { ...options, token: tokens.get(email) ?? (await signIn(email, password)) })
+  const as = async (
+    email: string,
+    method: string,
+    path: string,
+    options: { readonly key?: string; readonly body?: string } = {},
+  ): Promise<Reply> => {
+    const reply = await patiently(method, path, {
+      ...options,
+      token: tokens.get(email) ?? (await signIn(email, password)),
+    })
     // Access tokens live ten minutes.
     if (reply.status !== 401) return reply
     return patiently(method, path, { ...options, token: await signIn(email, password) })
@@ -80,23 +103,35 @@ export const customersOf = (shop: MortalShop) => {
       return resent
     },
     as,
-    operator: async <T>(path: string): Promise<T> => JSON.parse((await patiently('GET', path, { operator: true })).body) as T,
+    operator: async <T>(path: string): Promise<T> =>
+      JSON.parse((await patiently('GET', path, { operator: true })).body) as T,
     /** Products, stock and accounts for a plan. */
     prepare: async (plan: Plan): Promise<void> => {
       const token = await signIn('merchant@shop.test', 'serval-demo')
       for (const { sku, name, priceMinor, quantity } of plan.products) {
-        const body = JSON.stringify({ sku, name, price: { amount: priceMinor, currency: 'GBP' }, category: 'Kill' })
+        const body = JSON.stringify({
+          sku,
+          name,
+          price: { amount: priceMinor, currency: 'GBP' },
+          category: 'Kill',
+        })
         await patiently('POST', '/api/v1/products', { token, body })
-        await patiently('PUT', `/api/v1/stock/${encodeURIComponent(sku)}`, { token, body: JSON.stringify({ onHand: quantity }) })
+        await patiently('PUT', `/api/v1/stock/${encodeURIComponent(sku)}`, {
+          token,
+          body: JSON.stringify({ onHand: quantity }),
+        })
       }
       for (const { email, name } of plan.customers)
-        await patiently('POST', '/api/v1/auth/register', { body: JSON.stringify({ email, name, password }) })
+        await patiently('POST', '/api/v1/auth/register', {
+          body: JSON.stringify({ email, name, password }),
+        })
     },
     place: async (order: PlannedOrder): Promise<void> => {
       const key = `kill-${order.invoice}`
       const request = JSON.stringify({ lines: order.lines, payment: { token: 'tok_ok' } })
       const reply = await as(order.customer.email, 'POST', '/api/v1/orders', { key, body: request })
-      if (reply.status !== 201) throw new Error(`order ${order.invoice} was refused: ${reply.status} ${reply.body}`)
+      if (reply.status !== 201)
+        throw new Error(`order ${order.invoice} was refused: ${reply.status} ${reply.body}`)
       const { id } = JSON.parse(reply.body) as { id: string }
       ledger.push({ key, customer: order.customer.email, id, body: reply.body, request })
     },

@@ -18,7 +18,12 @@ test('a shop that is killed again and again loses, doubles and overcharges nothi
       tell: () => undefined,
     })
     expect(report.findings.filter((finding) => !finding.ok)).toEqual([])
-    expect(report.kills.map((kill) => kill.inFlight > 0 || kill.unfinished > 0)).toEqual([true, true, true, true])
+    expect(report.kills.map((kill) => kill.inFlight > 0 || kill.unfinished > 0)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ])
     expect(report.errors).not.toMatch(/"level":"error"/)
   } finally {
     await rm(data, { recursive: true, force: true })

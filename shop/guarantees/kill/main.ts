@@ -34,7 +34,9 @@ const { values, positionals } = parseArgs({
 const count = (name: 'kills' | 'orders' | 'clients'): number => {
   const number = Number(values[name])
   if (Number.isInteger(number) && number >= 1 && number <= 100_000) return number
-  process.stderr.write(`--${name} must be a whole number from 1 to 100,000; it is ${values[name]}\n`)
+  process.stderr.write(
+    `--${name} must be a whole number from 1 to 100,000; it is ${values[name]}\n`,
+  )
   process.exit(2)
 }
 
@@ -50,8 +52,13 @@ const main = async (): Promise<number> => {
     return 2
   }
   const data = await mkdtemp(join(tmpdir(), 'serval-kill-'))
-  const runtime = process.versions['bun'] === undefined ? `Node ${process.versions.node}` : `Bun ${process.versions['bun']}`
-  say(`${kills} kills of ${values.setup} on ${runtime} while ${clients} clients place ${plan.orders.length} orders (${plan.lines} lines)`)
+  const runtime =
+    process.versions['bun'] === undefined
+      ? `Node ${process.versions.node}`
+      : `Bun ${process.versions['bun']}`
+  say(
+    `${kills} kills of ${values.setup} on ${runtime} while ${clients} clients place ${plan.orders.length} orders (${plan.lines} lines)`,
+  )
   try {
     const report = await runKills({
       setup: values.setup,
@@ -62,13 +69,21 @@ const main = async (): Promise<number> => {
       clients,
       random: Math.random,
       tell: (event) =>
-        say('doing' in event ? `  … ${event.doing}` : `  kill ${String(event.kill).padStart(3)} after ${String(event.acknowledged).padStart(5)} orders, ${event.inFlight} requests in flight; ready again in ${Math.round(event.restartMs)} ms`),
+        say(
+          'doing' in event
+            ? `  … ${event.doing}`
+            : `  kill ${String(event.kill).padStart(3)} after ${String(event.acknowledged).padStart(5)} orders, ${event.inFlight} requests in flight; ready again in ${Math.round(event.restartMs)} ms`,
+        ),
     })
     const unfinished = report.kills.reduce((total, kill) => total + kill.unfinished, 0)
     const inFlight = report.kills.reduce((total, kill) => total + kill.inFlight, 0)
-    say(`\n  ${report.kills.length} kills hit ${inFlight} requests in flight; ${unfinished} orders were found between their 201 and their end; ${report.resent} requests were sent again\n`)
+    say(
+      `\n  ${report.kills.length} kills hit ${inFlight} requests in flight; ${unfinished} orders were found between their 201 and their end; ${report.resent} requests were sent again\n`,
+    )
     for (const { ok, what, expected, found } of report.findings)
-      say(`  ${ok ? '✓' : '✗'} ${what.padEnd(56)} ${String(found).padStart(12)}${ok ? '' : `   expected ${expected}`}`)
+      say(
+        `  ${ok ? '✓' : '✗'} ${what.padEnd(56)} ${String(found).padStart(12)}${ok ? '' : `   expected ${expected}`}`,
+      )
     return report.findings.every((finding) => finding.ok) ? 0 : 1
   } finally {
     await rm(data, { recursive: true, force: true })

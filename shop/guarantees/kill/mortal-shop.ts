@@ -39,7 +39,13 @@ export class MortalShop {
     let printed = ''
     child.stderr.on('data', (chunk: Buffer) => (this.errors += chunk.toString()))
     await new Promise<void>((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`the shop ended with ${code} before it was ready: ${this.errors.slice(-2_000)}`)))
+      child.once('exit', (code) =>
+        reject(
+          new Error(
+            `the shop ended with ${code} before it was ready: ${this.errors.slice(-2_000)}`,
+          ),
+        ),
+      )
       child.stdout.on('data', (chunk: Buffer) => {
         printed += chunk.toString()
         if (printed.includes('\n  Next')) resolve()
@@ -47,7 +53,8 @@ export class MortalShop {
     })
     const found = (pattern: RegExp) => {
       const text = pattern.exec(printed)?.[1]
-      if (text === undefined) throw new Error(`the shop's greeting lacks ${pattern.source}: ${printed}`)
+      if (text === undefined)
+        throw new Error(`the shop's greeting lacks ${pattern.source}: ${printed}`)
       return text
     }
     this.address = found(/Shop\s+(http:\S+)/)

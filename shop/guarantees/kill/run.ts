@@ -10,12 +10,26 @@ export interface KillOptions extends MortalShopOptions {
   readonly clients: number
   /** Numbers in [0, 1): when exactly each kill comes. */
   readonly random: () => number
-  readonly tell: (event: { readonly kill: number; readonly acknowledged: number; readonly inFlight: number; readonly restartMs: number } | { readonly doing: string }) => void
+  readonly tell: (
+    event:
+      | {
+          readonly kill: number
+          readonly acknowledged: number
+          readonly inFlight: number
+          readonly restartMs: number
+        }
+      | { readonly doing: string },
+  ) => void
 }
 
 export interface KillReport {
   readonly findings: readonly Finding[]
-  readonly kills: readonly { readonly acknowledged: number; readonly inFlight: number; readonly unfinished: number; readonly restartMs: number }[]
+  readonly kills: readonly {
+    readonly acknowledged: number
+    readonly inFlight: number
+    readonly unfinished: number
+    readonly restartMs: number
+  }[]
   readonly resent: number
   readonly errors: string
 }
@@ -31,15 +45,20 @@ export const runKills = async (options: KillOptions): Promise<KillReport> => {
   await shop.start()
   try {
     const customers = customersOf(shop)
-    tell({ doing: `adding ${plan.products.length} products and ${plan.customers.length} customers` })
+    tell({
+      doing: `adding ${plan.products.length} products and ${plan.customers.length} customers`,
+    })
     await customers.prepare(plan)
     tell({ doing: `placing ${plan.orders.length} orders` })
     const waiting = [...plan.orders]
     let ended = false
     const client = async () => {
-      for (let order = waiting.shift(); order !== undefined; order = waiting.shift()) await customers.place(order)
+      for (let order = waiting.shift(); order !== undefined; order = waiting.shift())
+        await customers.place(order)
     }
-    const clients = Promise.all(Array.from({ length: options.clients }, client)).finally(() => (ended = true))
+    const clients = Promise.all(Array.from({ length: options.clients }, client)).finally(
+      () => (ended = true),
+    )
 
     const span = plan.orders.length / (options.kills + 1)
     for (let kill = 1; kill <= options.kills; kill++) {
@@ -50,8 +69,14 @@ export const runKills = async (options: KillOptions): Promise<KillReport> => {
       const acknowledged = ledger.length
       await shop.kill()
       const restartMs = await shop.start()
-      const { statuses } = await customers.operator<{ statuses: { status: string; orders: number }[] }>('/operator/v1/orders')
-      const unfinished = statuses.reduce((total, { status, orders }) => total + (status === 'confirmed' || status === 'cancelled' ? 0 : orders), 0)
+      const { statuses } = await customers.operator<{
+        statuses: { status: string; orders: number }[]
+      }>('/operator/v1/orders')
+      const unfinished = statuses.reduce(
+        (total, { status, orders }) =>
+          total + (status === 'confirmed' || status === 'cancelled' ? 0 : orders),
+        0,
+      )
       kills.push({ acknowledged, inFlight, unfinished, restartMs })
       tell({ kill, acknowledged, inFlight, restartMs })
     }

@@ -14,7 +14,11 @@ interface Money {
   readonly currency: string
 }
 interface OrdersAudit {
-  readonly statuses: readonly { readonly status: string; readonly orders: number; readonly amounts: readonly Money[] }[]
+  readonly statuses: readonly {
+    readonly status: string
+    readonly orders: number
+    readonly amounts: readonly Money[]
+  }[]
 }
 interface Order {
   readonly id: string
@@ -28,10 +32,16 @@ const sum = (amounts: readonly Money[]) => amounts.reduce((total, { amount }) =>
 const settled = async (customers: Customers): Promise<OrdersAudit> => {
   for (let attempt = 0; attempt < 1_200; attempt++) {
     const audit = await customers.operator<OrdersAudit>('/operator/v1/orders')
-    const { sent } = await customers.operator<{ sent: readonly { notifications: number }[] }>('/operator/v1/notifications')
+    const { sent } = await customers.operator<{ sent: readonly { notifications: number }[] }>(
+      '/operator/v1/notifications',
+    )
     const orders = audit.statuses.reduce((total, row) => total + row.orders, 0)
     const told = sent.reduce((total, row) => total + row.notifications, 0)
-    if (audit.statuses.every((row) => row.status === 'confirmed' || row.status === 'cancelled') && told === orders) return audit
+    if (
+      audit.statuses.every((row) => row.status === 'confirmed' || row.status === 'cancelled') &&
+      told === orders
+    )
+      return audit
     await pause(100)
   }
   throw new Error('some orders did not come to an end within two minutes')
@@ -79,32 +89,70 @@ export const verdict = async (customers: Customers, plan: Plan): Promise<readonl
 
   let otherBytes = 0
   for (const entry of ledger) {
-    const reply = await customers.as(entry.customer, 'POST', '/api/v1/orders', { key: entry.key, body: entry.request })
+    const reply = await customers.as(entry.customer, 'POST', '/api/v1/orders', {
+      key: entry.key,
+      body: entry.request,
+    })
     if (reply.status !== 201 || reply.body !== entry.body) otherBytes += 1
   }
   same('keys that do not repeat their bytes', 0, otherBytes)
 
-  const money = await customers.operator<Record<'captured' | 'refunded', { amounts: readonly Money[] }>>('/operator/v1/payments')
-  const acquirer = await customers.operator<{ charged: readonly Money[]; doubled: number; charges: number }>('/operator/v1/acquirer')
-  const stock = await customers.operator<{ onHand: number; reserved: number; negative: number; reservations: { held: number } }>('/operator/v1/inventory')
-  const mails = await customers.operator<{ mailbox: { mails: number; repeats: number } }>('/operator/v1/notifications')
+  const money =
+    await customers.operator<Record<'captured' | 'refunded', { amounts: readonly Money[] }>>(
+      '/operator/v1/payments',
+    )
+  const acquirer = await customers.operator<{
+    charged: readonly Money[]
+    doubled: number
+    charges: number
+  }>('/operator/v1/acquirer')
+  const stock = await customers.operator<{
+    onHand: number
+    reserved: number
+    negative: number
+    reservations: { held: number }
+  }>('/operator/v1/inventory')
+  const mails = await customers.operator<{ mailbox: { mails: number; repeats: number } }>(
+    '/operator/v1/notifications',
+  )
   const confirmed = audit.statuses.filter((row) => row.status === 'confirmed')
   const confirmedCount = confirmed.reduce((total, row) => total + row.orders, 0)
   same('orders confirmed', plan.orders.length, confirmedCount)
-  same('money of confirmed orders, as the file says', plan.orders.reduce((total, order) => total + order.totalMinor, 0), confirmed.reduce((total, row) => total + sum(row.amounts), 0))
-  same('money captured = confirmed', confirmed.reduce((total, row) => total + sum(row.amounts), 0), sum(money.captured.amounts))
-  same('money charged by the acquirer', sum(money.captured.amounts) + sum(money.refunded.amounts), sum(acquirer.charged))
+  same(
+    'money of confirmed orders, as the file says',
+    plan.orders.reduce((total, order) => total + order.totalMinor, 0),
+    confirmed.reduce((total, row) => total + sum(row.amounts), 0),
+  )
+  same(
+    'money captured = confirmed',
+    confirmed.reduce((total, row) => total + sum(row.amounts), 0),
+    sum(money.captured.amounts),
+  )
+  same(
+    'money charged by the acquirer',
+    sum(money.captured.amounts) + sum(money.refunded.amounts),
+    sum(acquirer.charged),
+  )
   same('orders charged twice', 0, acquirer.doubled)
   same('reservations neither committed nor released', 0, stock.reservations.held)
   same('units still reserved', 0, stock.reserved)
   same('SKUs below zero', 0, stock.negative)
   let left = 0
   for (const { sku } of plan.products) {
-    const { body } = await customers.as(ledger[0]?.customer ?? '', 'GET', `/api/v1/stock/${encodeURIComponent(sku)}`)
+    const { body } = await customers.as(
+      ledger[0]?.customer ?? '',
+      'GET',
+      `/api/v1/stock/${encodeURIComponent(sku)}`,
+    )
     if ((JSON.parse(body) as { available: number }).available !== 0) left += 1
   }
   same('SKUs of the plan whose stock is not 0', 0, left)
   same('mails (one an order)', ledger.length, mails.mailbox.mails)
-  findings.push({ what: 'repeated mails that the mailbox dropped', expected: 'any', found: mails.mailbox.repeats, ok: true })
+  findings.push({
+    what: 'repeated mails that the mailbox dropped',
+    expected: 'any',
+    found: mails.mailbox.repeats,
+    ok: true,
+  })
   return findings
 }

@@ -12,5 +12,8 @@ export const milliseconds = (duration: Duration, field = 'duration'): number => 
   const ms = match === null ? NaN : Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]
   if (Number.isFinite(ms)) return ms
   const given = typeof duration === 'string' ? JSON.stringify(duration) : String(duration)
-  throw failure('misconfigured', `${field} must be a duration such as 250ms, 30s, 5m, 24h or 7d; it is ${given}`)
+  throw failure(
+    'misconfigured',
+    `${field} must be a duration such as 250ms, 30s, 5m, 24h or 7d; it is ${given}`,
+  )
 }

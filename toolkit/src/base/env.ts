@@ -41,11 +41,26 @@ export const uuidv7 = (now: () => number, bytes: (count: number) => Uint8Array):
     const h = (value: number) => hex[value & 0xff]!
     const high = Math.floor(lastMs / 0x1_0000)
     return (
-      h(high >>> 24) + h(high >>> 16) + h(high >>> 8) + h(high) +
-      '-' + h(lastMs / 0x100) + h(lastMs) +
-      '-' + h(0x70 | (counter >>> 8)) + h(counter) +
-      '-' + h(0x80 | (random[2]! & 0x3f)) + h(random[3]!) +
-      '-' + h(random[4]!) + h(random[5]!) + h(random[6]!) + h(random[7]!) + h(random[8]!) + h(random[9]!)
+      h(high >>> 24) +
+      h(high >>> 16) +
+      h(high >>> 8) +
+      h(high) +
+      '-' +
+      h(lastMs / 0x100) +
+      h(lastMs) +
+      '-' +
+      h(0x70 | (counter >>> 8)) +
+      h(counter) +
+      '-' +
+      h(0x80 | (random[2]! & 0x3f)) +
+      h(random[3]!) +
+      '-' +
+      h(random[4]!) +
+      h(random[5]!) +
+      h(random[6]!) +
+      h(random[7]!) +
+      h(random[8]!) +
+      h(random[9]!)
     )
   }
 }
@@ -71,7 +86,10 @@ const longestTimerMs = 2 ** 31 - 1
 const after = (ms: number, run: () => void): (() => void) => {
   let timer: ReturnType<typeof setTimeout>
   const wait = (left: number) => {
-    timer = left > longestTimerMs ? setTimeout(() => wait(left - longestTimerMs), longestTimerMs) : setTimeout(run, left)
+    timer =
+      left > longestTimerMs
+        ? setTimeout(() => wait(left - longestTimerMs), longestTimerMs)
+        : setTimeout(run, left)
   }
   wait(ms)
   return () => clearTimeout(timer)

@@ -45,5 +45,7 @@ export const pathParameters = (path: string): string[] =>
 export const fillPath = (path: string, value: Readonly<Record<string, unknown>>): string =>
   path
     .split('/')
-    .map((segment) => (segment.startsWith(':') ? encodeURIComponent(String(value[segment.slice(1)])) : segment))
+    .map((segment) =>
+      segment.startsWith(':') ? encodeURIComponent(String(value[segment.slice(1)])) : segment,
+    )
     .join('/')

@@ -7,7 +7,11 @@ export type Operations = Readonly<Record<string, Operation>>
 export type Events = Readonly<Record<string, EventType>>
 
 /** What a service promises: operations, events and problems with their schemas; no implementation. */
-export interface Contract<Name extends string = string, Ops extends Operations = Operations, Evs extends Events = Events> {
+export interface Contract<
+  Name extends string = string,
+  Ops extends Operations = Operations,
+  Evs extends Events = Events,
+> {
   readonly name: Name
   readonly operations: Ops
   readonly events: { readonly [K in keyof Evs]: PublishedEvent<Evs[K]['name'], Evs[K]['data']> }
@@ -21,18 +25,29 @@ export type HandlerOutputOf<Op extends Operation> = z.input<Op['output']>
 const nameForm = /^[a-z][a-z0-9-]{0,62}$/
 
 /** Declares a contract. A wrong name, a query bound to an unsafe method and the like fail here, at start. */
-export const contract = <const Name extends string, Ops extends Operations, Evs extends Events = Record<never, never>>(
+export const contract = <
+  const Name extends string,
+  Ops extends Operations,
+  Evs extends Events = Record<never, never>,
+>(
   name: Name,
   parts: { readonly operations: Ops; readonly events?: Evs },
 ): Contract<Name, Ops, Evs> => {
   if (!nameForm.test(name))
-    throw failure('misconfigured', `a contract's name is a lower-case word of at most 63 letters, digits and hyphens; it is ${JSON.stringify(name)}`)
+    throw failure(
+      'misconfigured',
+      `a contract's name is a lower-case word of at most 63 letters, digits and hyphens; it is ${JSON.stringify(name)}`,
+    )
   for (const [id, operation] of Object.entries(parts.operations)) {
     const method = operation.http?.method
     // POST also carries a query whose input does not fit into a URL.
-    const fits = operation.kind === 'command' ? method !== 'GET' : method === 'GET' || method === 'POST'
+    const fits =
+      operation.kind === 'command' ? method !== 'GET' : method === 'GET' || method === 'POST'
     if (method !== undefined && !fits)
-      throw failure('misconfigured', `${name}.${id} is a ${operation.kind}; ${method} does not fit it`)
+      throw failure(
+        'misconfigured',
+        `${name}.${id} is a ${operation.kind}; ${method} does not fit it`,
+      )
     if (operation.access === 'internal' && method !== undefined)
       throw failure('misconfigured', `${name}.${id} is internal and has an http binding`)
   }

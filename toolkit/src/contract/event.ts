@@ -10,8 +10,10 @@ export interface EventType<Name extends string = string, Data extends z.ZodType 
 }
 
 /** An event type as part of a contract: it knows who publishes it. */
-export interface PublishedEvent<Name extends string = string, Data extends z.ZodType = z.ZodType>
-  extends EventType<Name, Data> {
+export interface PublishedEvent<
+  Name extends string = string,
+  Data extends z.ZodType = z.ZodType,
+> extends EventType<Name, Data> {
   /** The publishing contract's name. */
   readonly source: string
   /** `name.v<version>`: the CloudEvents type. */
@@ -24,7 +26,11 @@ export interface PublishedEvent<Name extends string = string, Data extends z.Zod
  */
 export const event = <const Name extends string, Data extends z.ZodType<Record<string, unknown>>>(
   name: Name,
-  options: { readonly version: number; readonly key: keyof z.output<Data> & string; readonly data: Data },
+  options: {
+    readonly version: number
+    readonly key: keyof z.output<Data> & string
+    readonly data: Data
+  },
 ): EventType<Name, Data> => Object.freeze({ name, ...options })
 
 /** A published fact: the attributes of CloudEvents 1.0 by their own names, and its place in the publisher's log. */

@@ -2,7 +2,15 @@ export { del, fillPath, get, patch, pathParameters, post, put } from './binding.
 export type { HttpBinding } from './binding.ts'
 export type { CallOptions, Client } from './client.ts'
 export { contract } from './contract.ts'
-export type { Contract, Events, HandlerOutputOf, InputOf, Operations, OutputOf, SentInputOf } from './contract.ts'
+export type {
+  Contract,
+  Events,
+  HandlerOutputOf,
+  InputOf,
+  Operations,
+  OutputOf,
+  SentInputOf,
+} from './contract.ts'
 export { event } from './event.ts'
 export type { EventType, Message, PublishedEvent } from './event.ts'
 export { command, feed, query } from './operation.ts'

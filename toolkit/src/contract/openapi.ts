@@ -28,7 +28,11 @@ const problemSchema: JsonSchema = {
     correlationId: { type: 'string' },
     errors: {
       type: 'array',
-      items: { type: 'object', required: ['pointer', 'message'], properties: { pointer: { type: 'string' }, message: { type: 'string' } } },
+      items: {
+        type: 'object',
+        required: ['pointer', 'message'],
+        properties: { pointer: { type: 'string' }, message: { type: 'string' } },
+      },
     },
   },
 }
@@ -40,14 +44,19 @@ const problemReply = (description: string) => ({
 
 const pick = (schema: JsonSchema, keep: (field: string) => boolean): JsonSchema => ({
   ...schema,
-  properties: Object.fromEntries(Object.entries(propertiesOf(schema)).filter(([field]) => keep(field))),
+  properties: Object.fromEntries(
+    Object.entries(propertiesOf(schema)).filter(([field]) => keep(field)),
+  ),
   required: requiredOf(schema).filter(keep),
 })
 
 const responsesOf = (operation: Operation, status: Readonly<Record<FailureKind, number>>) => {
   const success = operation.http?.status ?? 200
   const type = operation.kind === 'feed' ? 'text/event-stream' : 'application/json'
-  const content = success === 204 || operation.output instanceof z.ZodUndefined ? {} : { content: { [type]: { schema: jsonSchema(operation.output, 'output') } } }
+  const content =
+    success === 204 || operation.output instanceof z.ZodUndefined
+      ? {}
+      : { content: { [type]: { schema: jsonSchema(operation.output, 'output') } } }
   const declared = Map.groupBy(operation.problems, (problem) => status[problem.kind])
   const general: [number, string][] = [
     [400, 'The input is not valid'],
@@ -63,18 +72,35 @@ const responsesOf = (operation: Operation, status: Readonly<Record<FailureKind, 
     [504, 'Not answered in time'],
   ]
   if (operation.access !== 'public') general.push([401, 'Not signed in'], [403, 'Not allowed'])
-  if (operation.repeat === 'key') general.push([409, 'Others changed the same thing at this moment'], [422, 'The Idempotency-Key was used with another body'])
+  if (operation.repeat === 'key')
+    general.push(
+      [409, 'Others changed the same thing at this moment'],
+      [422, 'The Idempotency-Key was used with another body'],
+    )
   const failures = new Map(general)
   for (const [code, problems] of declared)
-    failures.set(code, [...(failures.has(code) ? [failures.get(code)] : []), ...problems.map((one) => `${one.title} (${one.code})`)].join('; '))
+    failures.set(
+      code,
+      [
+        ...(failures.has(code) ? [failures.get(code)] : []),
+        ...problems.map((one) => `${one.title} (${one.code})`),
+      ].join('; '),
+    )
   return {
     [success]: { description: operation.summary, ...content },
     ...(operation.http?.etag === true ? { 304: { description: 'Not changed' } } : {}),
-    ...Object.fromEntries([...failures].map(([code, description]) => [code, problemReply(description)])),
+    ...Object.fromEntries(
+      [...failures].map(([code, description]) => [code, problemReply(description)]),
+    ),
   }
 }
 
-const operationObject = (contract: Contract, name: string, operation: Operation, options: OpenApiOptions) => {
+const operationObject = (
+  contract: Contract,
+  name: string,
+  operation: Operation,
+  options: OpenApiOptions,
+) => {
   const input = jsonSchema(operation.input, 'input')
   const http = operation.http
   const inPath = new Set(pathParameters(http?.path ?? ''))
@@ -87,7 +113,12 @@ const operationObject = (contract: Contract, name: string, operation: Operation,
       required: inPath.has(field) || requiredOf(input).includes(field),
       schema,
     }))
-  const key = { name: 'Idempotency-Key', in: 'header', required: true, schema: { type: 'string', minLength: 1, maxLength: 255 } }
+  const key = {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: true,
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+  }
   const body = pick(input, (field) => !inPath.has(field))
   const hasBody = !inUrl && Object.keys(propertiesOf(body)).length > 0
   return {
@@ -95,9 +126,21 @@ const operationObject = (contract: Contract, name: string, operation: Operation,
     tags: [contract.name],
     summary: operation.summary,
     parameters: operation.repeat === 'key' ? [...parameters, key] : parameters,
-    ...(hasBody ? { requestBody: { required: true, content: { 'application/json': { schema: { ...body, additionalProperties: false } } } } } : {}),
+    ...(hasBody
+      ? {
+          requestBody: {
+            required: true,
+            content: { 'application/json': { schema: { ...body, additionalProperties: false } } },
+          },
+        }
+      : {}),
     responses: responsesOf(operation, options.statusOf),
-    security: operation.access === 'public' ? [] : operation.access === 'operator' ? [{ operator: [] }] : [{ bearer: [] }],
+    security:
+      operation.access === 'public'
+        ? []
+        : operation.access === 'operator'
+          ? [{ operator: [] }]
+          : [{ bearer: [] }],
   }
 }
 
@@ -108,7 +151,10 @@ export const openApi = (options: OpenApiOptions): JsonSchema => {
     for (const [name, operation] of Object.entries(contract.operations)) {
       if (operation.http === undefined || !options.serves(operation)) continue
       const path = operation.http.path.replaceAll(/\/:([^/]+)/g, '/{$1}')
-      paths[path] = { ...paths[path], [operation.http.method.toLowerCase()]: operationObject(contract, name, operation, options) }
+      paths[path] = {
+        ...paths[path],
+        [operation.http.method.toLowerCase()]: operationObject(contract, name, operation, options),
+      }
     }
   return {
     openapi: '3.1.0',

@@ -29,7 +29,12 @@ export const problem = <const Code extends string, Data extends z.ZodType = z.Zo
   code: Code,
   options: ProblemOptions<Data>,
 ): Problem<Code, Data> => {
-  const entry = { kind: options.kind, title: options.title, retryable: options.retryable ?? false, ran: 'ran' as const }
+  const entry = {
+    kind: options.kind,
+    title: options.title,
+    retryable: options.retryable ?? false,
+    ran: 'ran' as const,
+  }
   const make = (data: z.input<Data>, detail?: string) =>
     new ServalError(code, entry, detail ?? options.title, data === undefined ? {} : { data })
   return Object.freeze(

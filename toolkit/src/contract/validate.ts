@@ -14,7 +14,8 @@ export const jsonPointer = (path: readonly PropertyKey[]): string =>
 const unknownFields = (sent: unknown, parsed: unknown, path: PropertyKey[] = []): InputError[] => {
   if (Array.isArray(sent) && Array.isArray(parsed))
     return sent.flatMap((item, index) => unknownFields(item, parsed[index], [...path, index]))
-  if (typeof sent !== 'object' || sent === null || typeof parsed !== 'object' || parsed === null) return []
+  if (typeof sent !== 'object' || sent === null || typeof parsed !== 'object' || parsed === null)
+    return []
   return Object.entries(sent).flatMap(([name, value]) =>
     Object.hasOwn(parsed, name)
       ? unknownFields(value, (parsed as Record<string, unknown>)[name], [...path, name])
@@ -26,12 +27,22 @@ const unknownFields = (sent: unknown, parsed: unknown, path: PropertyKey[] = [])
 const brokenTexts = (value: unknown, path: PropertyKey[] = []): InputError[] => {
   if (typeof value === 'string')
     return value.includes('\0') || !value.isWellFormed()
-      ? [{ pointer: jsonPointer(path), message: 'A text may not hold U+0000 or half of a surrogate pair' }]
+      ? [
+          {
+            pointer: jsonPointer(path),
+            message: 'A text may not hold U+0000 or half of a surrogate pair',
+          },
+        ]
       : []
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([name, item]) => [
     ...(name.includes('\0') || !name.isWellFormed()
-      ? [{ pointer: jsonPointer(path), message: 'A field name may not hold U+0000 or half of a surrogate pair' }]
+      ? [
+          {
+            pointer: jsonPointer(path),
+            message: 'A field name may not hold U+0000 or half of a surrogate pair',
+          },
+        ]
       : []),
     ...brokenTexts(item, [...path, name]),
   ])
@@ -41,13 +52,20 @@ const brokenTexts = (value: unknown, path: PropertyKey[] = []): InputError[] => 
  * The input as its schema reads it. A strict reader (the public edge) refuses unknown fields; between services they
  * are ignored, so that a newer caller can talk to an older server. Throws `invalid-input` with `data.errors`.
  */
-export const validInput = <S extends z.ZodType>(schema: S, sent: unknown, strict: boolean): z.output<S> => {
+export const validInput = <S extends z.ZodType>(
+  schema: S,
+  sent: unknown,
+  strict: boolean,
+): z.output<S> => {
   const parsed = schema.safeParse(sent)
   const errors: InputError[] = parsed.success
     ? strict
       ? [...brokenTexts(sent), ...unknownFields(sent, parsed.data)]
       : []
-    : parsed.error.issues.map((issue) => ({ pointer: jsonPointer(issue.path), message: issue.message }))
+    : parsed.error.issues.map((issue) => ({
+        pointer: jsonPointer(issue.path),
+        message: issue.message,
+      }))
   if (parsed.success && errors.length === 0) return parsed.data
   const first = errors[0]!
   const detail = `${first.pointer === '' ? 'The input' : first.pointer}: ${first.message}`
@@ -55,7 +73,11 @@ export const validInput = <S extends z.ZodType>(schema: S, sent: unknown, strict
 }
 
 /** The output as its schema reads it, or `invalid-output`: a fault of the handler, told to the log and not to the caller. */
-export const validOutput = <S extends z.ZodType>(schema: S, value: unknown, operation: string): z.output<S> => {
+export const validOutput = <S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  operation: string,
+): z.output<S> => {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const where = parsed.error.issues.map((issue) => `${jsonPointer(issue.path)} ${issue.message}`)

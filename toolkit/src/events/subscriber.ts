@@ -1,19 +1,14 @@
 import type { Env } from '../base/env.ts'
-import { asFailure, isUnavailability, ServalError } from '../base/failure.ts'
 import { loop, type Loop } from '../base/loop.ts'
 import type { Message } from '../contract/index.ts'
-import {
-  Superseded,
-  type CursorMove,
-  type HeldMessage,
-  type Position,
-  type Store,
-  type SubscriptionId,
-} from '../store/store.ts'
+import { Superseded, type CursorMove, type Store, type SubscriptionId } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { delivery, type Settlement } from './delivery.ts'
+import { claimMs, heldRetries } from './held-retries.ts'
+import type { Lane } from './lane.ts'
 import type { LogSource } from './log-source.ts'
 import { partitionCount } from './partition.ts'
+import { afterFailedTry, untried, type Tries } from './tries.ts'
 
 /*
  * One subscription of one service to one publisher, as far as this host works on it. Each partition is a lane: its messages are handled one after
@@ -27,7 +22,6 @@ export interface SubscriberOptions {
   readonly id: SubscriptionId
   readonly source: LogSource
   readonly store: Store
-  readonly from: 'oldest' | 'now'
   /** This host's id, for claims. */
   readonly holder: string
   readonly owns: (partition: number) => boolean
@@ -45,34 +39,8 @@ export interface Subscriber {
   stop(): Promise<void>
 }
 
-interface Lane {
-  readonly partition: number
-  /** As committed. */
-  cursor: number
-  /** Last position fetched. */
-  fetched: number
-  queue: Message[]
-  busy: boolean
-  /** Held messages by key. */
-  readonly held: Map<string, number>
-}
-
 const readAhead = 64
 const maxAside = 256
-const claimMs = 60_000
-const maxFailures = 5
-const untried = { failures: 0, tries: 0 }
-const recountMs = 1_000
-/** Milliseconds before the next try: 50, doubled up to 2 s. */
-const backoff = (tries: number) => Math.min(2_000, 25 * 2 ** Math.min(tries, 10))
-/** For the operator who looks at a held message: what was thrown, and why. */
-const text = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error).slice(0, 2_000)
-  const code = error instanceof ServalError ? `${error.code}: ` : ''
-  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : ''
-  return `${code}${error.message}${cause}`.slice(0, 2_000)
-}
-
 /** Starts to read from where the cursors are; the subscription must have been opened (`openSubscription`). */
 export const subscriber = (options: SubscriberOptions): Subscriber => {
   const { env, id, store, log } = options
@@ -82,7 +50,6 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
   const under = new Set<Promise<unknown>>()
   let aside = 0
   let reported = 0
-  let recounted = 0
   /** How often a held message was counted, in or out. */
   let counts = 0
 
@@ -153,17 +120,7 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     count(lane, message.subject, 1)
   }
 
-  /** A try failed. Only a failure of the message itself brings it nearer to being parked. */
-  const failedTry = (
-    error: unknown,
-    before: { readonly failures: number; readonly tries: number },
-  ) => {
-    const own = !isUnavailability(asFailure(error)) && asFailure(error).code !== 'conflict'
-    const failures = before.failures + (own ? 1 : 0)
-    const tries = before.tries + 1
-    const dueAt = env.now() + backoff(tries) * (0.5 + env.random() / 2)
-    return { failures, tries, parked: failures >= maxFailures, error: text(error), dueAt }
-  }
+  const failedTry = (error: unknown, before: Tries) => afterFailedTry(error, before, env)
 
   const handle = async (lane: Lane, message: Message) => {
     if (lane.held.has(message.subject)) return hold(lane, message, { dueAt: env.now() })
@@ -296,83 +253,13 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     },
   })
 
-  const retryHeld = async (held: HeldMessage) => {
-    const run = delivery({
-      held: true,
-      moveCursor: () => undefined,
-      settleHeld: (frame) => frame.settleHeld(held),
-    })
-    try {
-      await options.deliver(held.message, run.settlement, stopping.signal)
-      if (!run.settled) await store.commit(async (unit) => run.settlement.settle(unit.frame), true)
-      release(held.message)
-    } catch (error) {
-      if (error instanceof Superseded || stopping.signal.aborted) return
-      const state = failedTry(error, held)
-      if (state.parked)
-        log.error(
-          'a message failed five times: its key is parked',
-          {
-            event: held.message.type,
-            key: held.message.subject,
-            correlationId: held.message.correlationid,
-          },
-          error,
-        )
-      await store.subscriptions.held.tries.failed(held, state)
-    }
-  }
-
-  let retrying = 0
-
-  /** Others settle and discard held messages too: their keys are handled in their lanes again. */
-  const recount = async () => {
-    if (retrying > 0 || env.now() - recounted < recountMs) return
-    recounted = env.now()
-    const idle = [...lanes.values()].filter((lane) => !lane.busy && lane.held.size > 0)
-    const before = counts
-    const rows = await store.subscriptions.held.keys(id)
-    // Counted by ourselves meanwhile: the answer may be from before that.
-    if (counts !== before) return
-    for (const lane of idle) {
-      if (lane.busy) continue
-      lane.held.clear()
-      for (const row of rows)
-        if (row.partition === lane.partition) lane.held.set(row.key, row.count)
-    }
-  }
-
-  const held: Loop = loop({
-    env,
-    failed: (error) => log.warn('held messages could not be looked up', {}, error),
-    turn: async () => {
-      const mine = [...lanes.values()]
-        .filter((lane) => lane.held.size > 0)
-        .map((lane) => lane.partition)
-      if (mine.length === 0 || retrying >= 32) return options.pollMs
-      const now = env.now()
-      const due = await store.subscriptions.held.claim(id, {
-        partitions: mine,
-        now,
-        until: now + claimMs,
-        holder: options.holder,
-        limit: 32 - retrying,
-      })
-      for (const message of due) {
-        retrying += 1
-        track(
-          retryHeld(message)
-            .catch((error: unknown) => log.warn('a held message stays held', {}, error))
-            .finally(() => {
-              retrying -= 1
-              held.wake()
-            }),
-        )
-      }
-      if (due.length > 0) return 0
-      await recount()
-      return Math.min(50, options.pollMs)
-    },
+  const held = heldRetries({
+    ...options,
+    lanes,
+    signal: stopping.signal,
+    track,
+    release,
+    counted: () => counts,
   })
 
   return {
@@ -383,27 +270,4 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
       await Promise.allSettled(under)
     },
   }
-}
-
-/** Registers a subscription with its publisher and opens its cursors; before its host serves. */
-export const openSubscription = async (
-  id: SubscriptionId,
-  source: LogSource,
-  store: Store,
-  from: 'oldest' | 'now',
-): Promise<void> => {
-  const all = (position: (partition: number) => number): Position[] =>
-    Array.from({ length: partitionCount }, (_, partition) => ({
-      partition,
-      position: position(partition),
-    }))
-  const heads =
-    from === 'now'
-      ? new Map((await source.heads()).map((at) => [at.partition, at.position]))
-      : new Map<number, number>()
-  const known = await store.subscriptions.open(
-    id,
-    all((partition) => heads.get(partition) ?? 0),
-  )
-  await source.report(id.subscription, known)
 }

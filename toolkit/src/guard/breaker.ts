@@ -4,7 +4,12 @@ import type { Guarded, Interceptor } from './interceptor.ts'
 
 /** `closed` counts, `open` refuses until its time, `half-open` lets one call try. */
 export type BreakerState =
-  | { readonly state: 'closed'; readonly calls: number; readonly failed: number; readonly since: number }
+  | {
+      readonly state: 'closed'
+      readonly calls: number
+      readonly failed: number
+      readonly since: number
+    }
   | { readonly state: 'open'; readonly until: number }
   | { readonly state: 'half-open' }
 
@@ -25,7 +30,9 @@ export interface BreakerOptions {
  * declared problem is an answer, and a caller that gave up says nothing of the other side. A time-out is known by the call's
  * signal, because what hangs never answers itself.
  */
-export const breaker = <C extends Guarded, R>(options: BreakerOptions): Interceptor<C, R> & { state(): BreakerState } => {
+export const breaker = <C extends Guarded, R>(
+  options: BreakerOptions,
+): Interceptor<C, R> & { state(): BreakerState } => {
   const { env, failedShare = 0.5, minimumCalls = 20, windowMs = 10_000, openMs = 1_000 } = options
   const fresh = (): BreakerState => ({ state: 'closed', calls: 0, failed: 0, since: env.now() })
   const opened = (ms: number): BreakerState => ({ state: 'open', until: env.now() + ms })
@@ -38,18 +45,25 @@ export const breaker = <C extends Guarded, R>(options: BreakerOptions): Intercep
   }
   const count = (outcome: 'answered' | 'failed' | 'cancelled', begun: number) => {
     if (begun !== era) return
-    if (now.state === 'half-open') become(outcome === 'answered' ? fresh() : opened(outcome === 'failed' ? openMs : 0))
+    if (now.state === 'half-open')
+      become(outcome === 'answered' ? fresh() : opened(outcome === 'failed' ? openMs : 0))
     else if (now.state === 'closed' && outcome !== 'cancelled') {
-      const window = env.now() - now.since > windowMs ? { ...now, calls: 0, failed: 0, since: env.now() } : now
+      const window =
+        env.now() - now.since > windowMs ? { ...now, calls: 0, failed: 0, since: env.now() } : now
       const calls = window.calls + 1
       const failed = window.failed + (outcome === 'failed' ? 1 : 0)
-      if (outcome === 'failed' && calls >= minimumCalls && failed >= calls * failedShare) become(opened(openMs))
+      if (outcome === 'failed' && calls >= minimumCalls && failed >= calls * failedShare)
+        become(opened(openMs))
       else now = { ...window, calls, failed }
     }
   }
   const outcomeOf = (thrown: unknown) => {
     const error = asFailure(thrown)
-    return error.code === 'cancelled' ? 'cancelled' : isUnavailability(error) ? 'failed' : 'answered'
+    return error.code === 'cancelled'
+      ? 'cancelled'
+      : isUnavailability(error)
+        ? 'failed'
+        : 'answered'
   }
   const guard: Interceptor<C, R> = async (call, next) => {
     if (now.state === 'half-open' || (now.state === 'open' && env.now() < now.until))
@@ -65,7 +79,11 @@ export const breaker = <C extends Guarded, R>(options: BreakerOptions): Intercep
     const abandoned = () => {
       const { reason } = call.signal as { reason: unknown }
       // Only a deadline says something of the other side; every other reason is the caller's own.
-      end(reason instanceof ServalError && reason.code === 'deadline-exceeded' ? 'failed' : 'cancelled')
+      end(
+        reason instanceof ServalError && reason.code === 'deadline-exceeded'
+          ? 'failed'
+          : 'cancelled',
+      )
     }
     if (call.signal.aborted) abandoned()
     call.signal.addEventListener('abort', abandoned, { once: true })

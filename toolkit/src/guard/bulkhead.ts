@@ -8,7 +8,8 @@ import type { Guarded, Interceptor } from './interceptor.ts'
 export const bulkhead = <C extends Guarded, R>(limit: number): Interceptor<C, R> => {
   let running = 0
   return async (call, next) => {
-    if (running >= limit) throw failure('overloaded', `${call.target}: ${limit} calls are under way already`)
+    if (running >= limit)
+      throw failure('overloaded', `${call.target}: ${limit} calls are under way already`)
     running += 1
     try {
       return await next(call)

@@ -8,11 +8,24 @@ import type { Guarded, Interceptor } from './interceptor.ts'
  * beginning, and still ends when the caller leaves.
  */
 export const deadline =
-  <C extends Guarded, R>(env: Env, goesOn: (reply: R) => boolean = () => false): Interceptor<C, R> =>
+  <C extends Guarded, R>(
+    env: Env,
+    goesOn: (reply: R) => boolean = () => false,
+  ): Interceptor<C, R> =>
   (call, next) => {
     const left = call.deadline - env.now()
-    if (call.signal.aborted) return Promise.reject(failure('cancelled', `${call.target}: the caller gave up before the call was made`, { ran: 'not-sent' }))
-    if (left <= 0) return Promise.reject(failure('deadline-exceeded', `${call.target}: no time was left to call`, { ran: 'not-sent' }))
+    if (call.signal.aborted)
+      return Promise.reject(
+        failure('cancelled', `${call.target}: the caller gave up before the call was made`, {
+          ran: 'not-sent',
+        }),
+      )
+    if (left <= 0)
+      return Promise.reject(
+        failure('deadline-exceeded', `${call.target}: no time was left to call`, {
+          ran: 'not-sent',
+        }),
+      )
     const controller = new AbortController()
     return new Promise<R>((resolve, reject) => {
       const stop = (error: Error) => {
@@ -20,7 +33,11 @@ export const deadline =
         reject(error)
         controller.abort(error)
       }
-      const forget = env.after(left, () => stop(failure('deadline-exceeded', `${call.target}: no answer within ${Math.round(left)} ms`)))
+      const forget = env.after(left, () =>
+        stop(
+          failure('deadline-exceeded', `${call.target}: no answer within ${Math.round(left)} ms`),
+        ),
+      )
       const giveUp = () => stop(failure('cancelled', `${call.target}: the caller gave up`))
       const settle = () => {
         forget()

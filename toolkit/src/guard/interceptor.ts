@@ -2,12 +2,14 @@
 export type Interceptor<C, R> = (call: C, next: (call: C) => Promise<R>) => Promise<R>
 
 /** Puts interceptors around `last`, the first of the list outermost. */
-export const compose =
-  <C, R>(interceptors: readonly Interceptor<C, R>[], last: (call: C) => Promise<R>): ((call: C) => Promise<R>) =>
-    interceptors.reduceRight<(call: C) => Promise<R>>(
-      (next, interceptor) => (call) => interceptor(call, next),
-      last,
-    )
+export const compose = <C, R>(
+  interceptors: readonly Interceptor<C, R>[],
+  last: (call: C) => Promise<R>,
+): ((call: C) => Promise<R>) =>
+  interceptors.reduceRight<(call: C) => Promise<R>>(
+    (next, interceptor) => (call) => interceptor(call, next),
+    last,
+  )
 
 /** What a guard needs to know of a call. */
 export interface Guarded {

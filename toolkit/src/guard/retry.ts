@@ -30,7 +30,15 @@ export const retry = <C extends Guarded, R>(options: RetryOptions): Interceptor<
         const harmless = error.ran === 'not-sent' || call.repeatable
         const wait = 25 * 2 ** (attempt - 1) * env.random()
         const timeLeft = call.deadline - env.now() > wait
-        if (!error.retryable || !harmless || attempt >= attempts || budget < 1 || !timeLeft || call.signal.aborted) throw thrown
+        if (
+          !error.retryable ||
+          !harmless ||
+          attempt >= attempts ||
+          budget < 1 ||
+          !timeLeft ||
+          call.signal.aborted
+        )
+          throw thrown
         budget -= 1
         const waited = await env.sleep(wait, call.signal).then(
           () => true,

@@ -1,7 +1,15 @@
 import type { Env } from '../base/env.ts'
 import { openApi } from '../contract/openapi.ts'
 import type { Operation } from '../contract/index.ts'
-import { bearer, edge, localOnly, operatorKey, refusalReply, statusOf, type Page } from '../edge/index.ts'
+import {
+  bearer,
+  edge,
+  localOnly,
+  operatorKey,
+  refusalReply,
+  statusOf,
+  type Page,
+} from '../edge/index.ts'
 import { defaultHttpLimits, type HttpReply, type HttpServer } from '../link/http.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { control, controlLink } from './operator.ts'
@@ -49,7 +57,10 @@ const drainMs = 10_000
 /** Lets a server finish what it has begun, for ten seconds. */
 const drainServer = async (server: HttpServer, env: Env): Promise<void> => {
   const patience = new AbortController()
-  const late = env.sleep(drainMs, patience.signal).then(() => server.close(), () => undefined)
+  const late = env.sleep(drainMs, patience.signal).then(
+    () => server.close(),
+    () => undefined,
+  )
   await Promise.race([server.drain(), late])
   patience.abort()
 }
@@ -60,17 +71,25 @@ const json = (value: unknown, status = 200): HttpReply => ({
   body: JSON.stringify(value),
 })
 
-const isPublic = (operation: Operation) => operation.access !== 'operator' && operation.access !== 'internal'
+const isPublic = (operation: Operation) =>
+  operation.access !== 'operator' && operation.access !== 'internal'
 const isOperators = (operation: Operation) => operation.access === 'operator'
 
 /** One process: from a setup to running services behind two addresses. What was started is stopped again when a later part fails. */
-export const startHost = async ({ setup, env, log, progress = () => undefined }: HostOptions): Promise<RunningHost> => {
+export const startHost = async ({
+  setup,
+  env,
+  log,
+  progress = () => undefined,
+}: HostOptions): Promise<RunningHost> => {
   const { system } = setup
   /** What was started, to be stopped in the opposite order. */
   const started: (() => unknown)[] = [() => setup.stores.close()]
   const stop = async () => {
     for (const end of started.splice(0).reverse())
-      await Promise.resolve(end()).catch((error: unknown) => log.error('a part could not be stopped', {}, error))
+      await Promise.resolve(end()).catch((error: unknown) =>
+        log.error('a part could not be stopped', {}, error),
+      )
   }
   const listen = async (options: Parameters<Setup['listen']>[0]): Promise<HttpServer> => {
     const server = await setup.listen(options)
@@ -90,7 +109,9 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
       ports: setup.ports,
       secret,
       opened: async (stores) => {
-        const fingerprints = [...stores].map(async ([name, store]) => checkSecret(name, store, Buffer.from(await secret(name, 'fingerprint')).toString('hex')))
+        const fingerprints = [...stores].map(async ([name, store]) =>
+          checkSecret(name, store, Buffer.from(await secret(name, 'fingerprint')).toString('hex')),
+        )
         await Promise.all(fingerprints)
         for (const one of Object.values(setup.ports)) {
           const { open, close } = one as PortLife
@@ -100,28 +121,48 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
       },
     })
     started.push(services.stop)
-    const connect: Connect = (contract) => services.client(contract, { kind: 'service', name: system.name })
+    const connect: Connect = (contract) =>
+      services.client(contract, { kind: 'service', name: system.name })
     if (setup.development && system.seed !== undefined) {
       progress('adding demo products and accounts')
       await system.seed(connect)
     }
     progress('listening')
-    const key = Buffer.from(await derive(master, `${system.name}/operator-key`)).toString('base64url').slice(0, 32)
+    const key = Buffer.from(await derive(master, `${system.name}/operator-key`))
+      .toString('base64url')
+      .slice(0, 32)
     const contracts = system.services.map((service) => service.contract)
-    const common = { limits: defaultHttpLimits, refuse: (status: number) => refusalReply(status, { correlationId: env.id() }) }
-    const pagesOf = (serves: (operation: Operation) => boolean, listed: typeof contracts): Record<string, Page> => {
-      const document = openApi({ title: system.title, version: system.version, contracts: listed, serves, statusOf })
+    const common = {
+      limits: defaultHttpLimits,
+      refuse: (status: number) => refusalReply(status, { correlationId: env.id() }),
+    }
+    const pagesOf = (
+      serves: (operation: Operation) => boolean,
+      listed: typeof contracts,
+    ): Record<string, Page> => {
+      const document = openApi({
+        title: system.title,
+        version: system.version,
+        contracts: listed,
+        serves,
+        statusOf,
+      })
       return {
         '/openapi.json': () => Promise.resolve(json(document)),
         '/health/live': () => Promise.resolve(json({ status: 'live' })),
-        '/health/ready': () => Promise.resolve(ready ? json({ status: 'ready' }) : json({ status: 'not-ready' }, 503)),
+        '/health/ready': () =>
+          Promise.resolve(ready ? json({ status: 'ready' }) : json({ status: 'not-ready' }, 503)),
       }
     }
     const front = await listen({
       ...common,
       ...setup.public,
       handle: edge({
-        env, log, contracts, link: services.link, serves: isPublic,
+        env,
+        log,
+        contracts,
+        link: services.link,
+        serves: isPublic,
         identify: bearer(setup.authenticate(connect)),
         pages: pagesOf(isPublic, contracts),
       }),
@@ -130,7 +171,9 @@ export const startHost = async ({ setup, env, log, progress = () => undefined }:
       ...common,
       ...setup.operator,
       handle: edge({
-        env, log, contracts: [...contracts, control],
+        env,
+        log,
+        contracts: [...contracts, control],
         link: controlLink(services.link, services.stores, env),
         serves: isOperators,
         identify: operatorKey(key),

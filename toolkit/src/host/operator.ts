@@ -7,7 +7,10 @@ import { authorize } from '../service/access.ts'
 import type { Store } from '../store/store.ts'
 import type { Env } from '../base/env.ts'
 
-export const NothingParked = problem('nothing-parked', { kind: 'not-found', title: 'This subscription has no parked message of that key' })
+export const NothingParked = problem('nothing-parked', {
+  kind: 'not-found',
+  title: 'This subscription has no parked message of that key',
+})
 
 const Parked = z.object({
   service: z.string(),
@@ -55,11 +58,19 @@ export const control = contract('control', {
       http: get('/operator/v1/readers'),
       input: z.object({}),
       output: z.object({
-        items: z.array(z.object({ publisher: z.string(), subscription: z.string(), partition: z.int(), position: z.int() })),
+        items: z.array(
+          z.object({
+            publisher: z.string(),
+            subscription: z.string(),
+            partition: z.int(),
+            position: z.int(),
+          }),
+        ),
       }),
     }),
     forget: command({
-      summary: 'Lets go of a dead subscription, so that its publisher need not keep what it never read',
+      summary:
+        'Lets go of a dead subscription, so that its publisher need not keep what it never read',
       access: 'operator',
       repeat: 'natural',
       http: post('/operator/v1/readers/forget', { status: 204 }),
@@ -74,17 +85,30 @@ type Handlers = Readonly<Record<string, (input: never) => Promise<unknown>>>
 const handlers = (stores: ReadonlyMap<string, Store>, env: Env): Handlers => {
   const storeOf = (field: 'service' | 'publisher', name: string) => {
     const store = stores.get(name)
-    if (store === undefined) throw failure('invalid-input', `/${field}: ${name} does not run here`, { data: { errors: [{ pointer: `/${field}`, message: 'No service of this name runs here' }] } })
+    if (store === undefined)
+      throw failure('invalid-input', `/${field}: ${name} does not run here`, {
+        data: { errors: [{ pointer: `/${field}`, message: 'No service of this name runs here' }] },
+      })
     return store
   }
   type Key = z.output<typeof ParkedKey>
-  const onParked = (act: 'replay' | 'discard') => async ({ service, publisher, key }: Key) => {
-    const done = await storeOf('service', service).subscriptions.held.tries[act]({ subscription: service, publisher }, key, env.now())
-    if (!done) throw NothingParked(undefined)
-  }
+  const onParked =
+    (act: 'replay' | 'discard') =>
+    async ({ service, publisher, key }: Key) => {
+      const done = await storeOf('service', service).subscriptions.held.tries[act](
+        { subscription: service, publisher },
+        key,
+        env.now(),
+      )
+      if (!done) throw NothingParked(undefined)
+    }
   return {
     parked: async () => {
-      const rows = await Promise.all([...stores].map(async ([service, store]) => (await store.subscriptions.held.tries.parked()).map((held) => ({ service, held }))))
+      const rows = await Promise.all(
+        [...stores].map(async ([service, store]) =>
+          (await store.subscriptions.held.tries.parked()).map((held) => ({ service, held })),
+        ),
+      )
       return {
         items: rows.flat().map(({ service, held }) => ({
           service,
@@ -101,10 +125,15 @@ const handlers = (stores: ReadonlyMap<string, Store>, env: Env): Handlers => {
     replay: onParked('replay'),
     discard: onParked('discard'),
     readers: async () => {
-      const rows = await Promise.all([...stores].map(async ([publisher, store]) => (await store.log.readers.list()).map((reader) => ({ publisher, ...reader }))))
+      const rows = await Promise.all(
+        [...stores].map(async ([publisher, store]) =>
+          (await store.log.readers.list()).map((reader) => ({ publisher, ...reader })),
+        ),
+      )
       return { items: rows.flat() }
     },
-    forget: async ({ publisher, subscription }: { publisher: string; subscription: string }) => storeOf('publisher', publisher).log.readers.forget(subscription),
+    forget: async ({ publisher, subscription }: { publisher: string; subscription: string }) =>
+      storeOf('publisher', publisher).log.readers.forget(subscription),
   }
 }
 

@@ -24,10 +24,29 @@ export interface Started {
 }
 
 const flags = {
-  setup: { type: 'string', short: 's', variable: '', help: 'a setup’s name, or the path of a setup file' },
-  port: { type: 'string', short: 'p', variable: 'SERVAL_PORT', help: 'the public port; 0 takes a free one' },
-  'operator-port': { type: 'string', variable: 'SERVAL_OPERATOR_PORT', help: 'the operator’s port, never public' },
-  data: { type: 'string', short: 'd', variable: 'SERVAL_DATA', help: 'the folder for data and secrets' },
+  setup: {
+    type: 'string',
+    short: 's',
+    variable: '',
+    help: 'a setup’s name, or the path of a setup file',
+  },
+  port: {
+    type: 'string',
+    short: 'p',
+    variable: 'SERVAL_PORT',
+    help: 'the public port; 0 takes a free one',
+  },
+  'operator-port': {
+    type: 'string',
+    variable: 'SERVAL_OPERATOR_PORT',
+    help: 'the operator’s port, never public',
+  },
+  data: {
+    type: 'string',
+    short: 'd',
+    variable: 'SERVAL_DATA',
+    help: 'the folder for data and secrets',
+  },
   log: { type: 'string', variable: 'SERVAL_LOG', help: 'debug, info, warn or error' },
   help: { type: 'boolean', short: 'h', variable: '', help: 'this text' },
 } as const
@@ -48,17 +67,27 @@ const helpText = (options: RunOptions) =>
   ].join('\n')
 
 /** Bun tells of a syntax error in several lines. */
-const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? ''
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? ''
 
-const load = async (name: string, options: RunOptions): Promise<{ readonly module: unknown; readonly file: string }> => {
+const load = async (
+  name: string,
+  options: RunOptions,
+): Promise<{ readonly module: unknown; readonly file: string }> => {
   const known = Object.hasOwn(options.setups, name) ? options.setups[name] : undefined
   if (known !== undefined) return { module: await known(), file: `the setup ${name}` }
-  if (!/[./\\]/.test(name)) throw failure('misconfigured', `There is no setup ${name}; there are ${Object.keys(options.setups).join(', ')}, or give the path of a file`)
+  if (!/[./\\]/.test(name))
+    throw failure(
+      'misconfigured',
+      `There is no setup ${name}; there are ${Object.keys(options.setups).join(', ')}, or give the path of a file`,
+    )
   const file = resolve(name)
   try {
     return { module: await import(pathToFileURL(file).href), file: name }
   } catch (cause) {
-    throw failure('misconfigured', `The setup file ${name} cannot be loaded: ${firstLine(cause)}`, { cause })
+    throw failure('misconfigured', `The setup file ${name} cannot be loaded: ${firstLine(cause)}`, {
+      cause,
+    })
   }
 }
 
@@ -66,7 +95,9 @@ const parse = (argv: readonly string[]) => {
   try {
     return parseArgs({ args: [...argv], options: flags, strict: true }).values
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).replaceAll('\n', ' ').replace(/\.$/, '')
+    const reason = (error instanceof Error ? error.message : String(error))
+      .replaceAll('\n', ' ')
+      .replace(/\.$/, '')
     throw failure('misconfigured', `${reason}. Run with --help to see the options.`)
   }
 }
@@ -77,7 +108,10 @@ const teller = (stream: NodeJS.WriteStream) => {
   return { tell: (doing: string) => void (clear() && stream.write(`  … ${doing}`)), clear }
 }
 
-const start = async (options: RunOptions, argv: readonly string[]): Promise<Started | undefined> => {
+const start = async (
+  options: RunOptions,
+  argv: readonly string[],
+): Promise<Started | undefined> => {
   const begun = performance.now()
   const given = parse(argv)
   if (given.help === true) {
@@ -91,7 +125,11 @@ const start = async (options: RunOptions, argv: readonly string[]): Promise<Star
   }
   const settings = settingsFrom(source)
   const env = systemEnv()
-  const log = logger({ env, level: settings.level('SERVAL_LOG', 'warn'), write: (line) => void process.stderr.write(`${line}\n`) })
+  const log = logger({
+    env,
+    level: settings.level('SERVAL_LOG', 'warn'),
+    write: (line) => void process.stderr.write(`${line}\n`),
+  })
   const progress = teller(process.stderr)
   const setupName = given.setup ?? options.defaultSetup
   const { module, file } = await load(setupName, options)
@@ -125,7 +163,10 @@ const onStop = (host: RunningHost) => {
 }
 
 /** The main program of a system: starts a host from the command line, and ends it on SIGINT or SIGTERM. */
-export const run = async (options: RunOptions, argv: readonly string[] = process.argv.slice(2)): Promise<void> => {
+export const run = async (
+  options: RunOptions,
+  argv: readonly string[] = process.argv.slice(2),
+): Promise<void> => {
   try {
     const started = await start(options, argv)
     if (started === undefined) return
@@ -133,7 +174,11 @@ export const run = async (options: RunOptions, argv: readonly string[] = process
     process.stdout.write(options.banner(started))
   } catch (error) {
     const expected = error instanceof ServalError && error.code !== 'internal'
-    process.stderr.write(expected ? `\n  Cannot start: ${error.message}\n\n` : `\n  Cannot start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n\n`)
+    process.stderr.write(
+      expected
+        ? `\n  Cannot start: ${error.message}\n\n`
+        : `\n  Cannot start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n\n`,
+    )
     process.exit(1)
   }
 }

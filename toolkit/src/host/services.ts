@@ -4,7 +4,8 @@ import { loop, type Loop } from '../base/loop.ts'
 import type { Client, Contract } from '../contract/index.ts'
 import { ownerOf } from '../events/partition.ts'
 import { relay } from '../events/relay.ts'
-import { openSubscription, subscriber, type Subscriber } from '../events/subscriber.ts'
+import { openSubscription } from '../events/open-subscription.ts'
+import { subscriber, type Subscriber } from '../events/subscriber.ts'
 import { jobRunner } from '../jobs/runner.ts'
 import type { Caller, Link } from '../link/call.ts'
 import { betweenServices, clientOf, guardedLink } from '../link/client.ts'
@@ -78,20 +79,31 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     options.services.map(async (service) => {
       const name = service.contract.name
       for (const port of service.ports)
-        if (options.ports[port] === undefined) throw failure('cannot-start', `the service ${name} needs the port ${port}; the setup provides ${Object.keys(options.ports).join(', ') || 'none'}`)
+        if (options.ports[port] === undefined)
+          throw failure(
+            'cannot-start',
+            `the service ${name} needs the port ${port}; the setup provides ${Object.keys(options.ports).join(', ') || 'none'}`,
+          )
       const store = await options.stores.open(name, service.repositories, env)
       if (options.stores.exclusive) await store.hosts.reset()
-      for (const job of service.jobs) if (job.everyMs !== undefined) await store.jobs.ensure(job.name, env.now() + job.everyMs)
-      for (const [job, kept] of keepJobs(store, env)) await store.jobs.ensure(job, env.now() + kept.everyMs)
+      for (const job of service.jobs)
+        if (job.everyMs !== undefined) await store.jobs.ensure(job.name, env.now() + job.everyMs)
+      for (const [job, kept] of keepJobs(store, env))
+        await store.jobs.ensure(job, env.now() + kept.everyMs)
       return { service, store, hosts: await alive(store) }
     }),
   )
 
-  await options.opened?.(new Map(opened.map(({ service, store }) => [service.contract.name, store])))
+  await options.opened?.(
+    new Map(opened.map(({ service, store }) => [service.contract.name, store])),
+  )
 
   for (const { service, store, hosts } of opened) {
     const name = service.contract.name
-    const wake: { relay: () => void; jobs: () => void } = { relay: () => undefined, jobs: () => undefined }
+    const wake: { relay: () => void; jobs: () => void } = {
+      relay: () => undefined,
+      jobs: () => undefined,
+    }
     const runtime: ServiceRuntime = {
       service,
       env,
@@ -117,7 +129,13 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   }
 
   for (const one of running.values())
-    for (const made of await subscriptionsOf(one, { env, log, host, pollMs, linkTo: (name) => linkFrom(one.service.contract.name)({ name } as Contract) }))
+    for (const made of await subscriptionsOf(one, {
+      env,
+      log,
+      host,
+      pollMs,
+      linkTo: (name) => linkFrom(one.service.contract.name)({ name } as Contract),
+    }))
       subscribers.push(made)
 
   const heart = loop({
@@ -171,7 +189,11 @@ const jobsOf = (service: Service, server: ServiceServer, store: Store, shared: S
     holder: shared.host,
     jobs,
     pollMs: shared.pollMs,
-    run: async (job: JobRun, settle: Parameters<ServiceServer['runJob']>[1], signal: AbortSignal) => {
+    run: async (
+      job: JobRun,
+      settle: Parameters<ServiceServer['runJob']>[1],
+      signal: AbortSignal,
+    ) => {
       const own = keeping.get(job.name)
       if (own === undefined) return server.runJob(job, settle, signal)
       await own.run()
@@ -181,13 +203,20 @@ const jobsOf = (service: Service, server: ServiceServer, store: Store, shared: S
 }
 
 /** Opens a service's subscriptions, one per publisher, and starts to read. */
-const subscriptionsOf = async (one: Running, shared: Shared & { readonly linkTo: (publisher: string) => Link }) => {
+const subscriptionsOf = async (
+  one: Running,
+  shared: Shared & { readonly linkTo: (publisher: string) => Link },
+) => {
   const { service, store, server } = one
   const name = service.contract.name
-  const publishers = [...new Set(service.subscriptions.map((subscription) => subscription.event.source))]
+  const publishers = [
+    ...new Set(service.subscriptions.map((subscription) => subscription.event.source)),
+  ]
   return Promise.all(
     publishers.map(async (publisher) => {
-      const mine = service.subscriptions.filter((subscription) => subscription.event.source === publisher)
+      const mine = service.subscriptions.filter(
+        (subscription) => subscription.event.source === publisher,
+      )
       const types = new Set(mine.map((subscription) => subscription.event.type))
       const id = { subscription: name, publisher }
       const source = logSource(shared.linkTo(publisher), publisher, name, shared.env)
@@ -201,9 +230,9 @@ const subscriptionsOf = async (one: Running, shared: Shared & { readonly linkTo:
           id,
           source,
           store,
-          from,
           holder: shared.host,
-          owns: (partition) => ownerOf(one.hosts, `${name}/${publisher}/${partition}`) === shared.host,
+          owns: (partition) =>
+            ownerOf(one.hosts, `${name}/${publisher}/${partition}`) === shared.host,
           handles: (type) => types.has(type),
           deliver: server.deliver,
           pollMs: shared.pollMs,

@@ -7,22 +7,29 @@ export interface Settings {
   text(name: string, otherwise?: string): string
   /** A TCP port; 0 takes a free one. */
   port(name: string, otherwise: number): number
-  integer(name: string, otherwise: number, range: { readonly from: number; readonly to: number }): number
+  integer(
+    name: string,
+    otherwise: number,
+    range: { readonly from: number; readonly to: number },
+  ): number
   /** The level of the log. */
   level(name: string, otherwise: LogLevel): LogLevel
   flag(name: string, otherwise: boolean): boolean
 }
 
-const shown = (name: string, value: string) => (/SECRET|KEY|PASS|TOKEN|CREDENTIAL|URL/i.test(name) ? 'something else' : JSON.stringify(value))
+const shown = (name: string, value: string) =>
+  /SECRET|KEY|PASS|TOKEN|CREDENTIAL|URL/i.test(name) ? 'something else' : JSON.stringify(value)
 
 export const settingsFrom = (source: Readonly<Record<string, string | undefined>>): Settings => {
   const given = (name: string) => (source[name] === '' ? undefined : source[name])
-  const wrong = (name: string, must: string, value: string) => failure('misconfigured', `${name} must be ${must}; it is ${shown(name, value)}`)
+  const wrong = (name: string, must: string, value: string) =>
+    failure('misconfigured', `${name} must be ${must}; it is ${shown(name, value)}`)
   const integer: Settings['integer'] = (name, otherwise, { from, to }) => {
     const value = given(name)
     if (value === undefined) return otherwise
     const number = Number(value)
-    if (!/^\d+$/.test(value) || number < from || number > to) throw wrong(name, `a whole number from ${from} to ${to}`, value)
+    if (!/^\d+$/.test(value) || number < from || number > to)
+      throw wrong(name, `a whole number from ${from} to ${to}`, value)
     return number
   }
   return {

@@ -47,7 +47,8 @@ export interface SetupFile {
 }
 
 /** A setup: a name, and the wiring. It is the default export of a file in `setups/`. */
-export const setup = (name: string, wire: (settings: Settings) => Setup): SetupFile => Object.freeze({ name, wire })
+export const setup = (name: string, wire: (settings: Settings) => Setup): SetupFile =>
+  Object.freeze({ name, wire })
 
 type Type = 'object' | 'array' | 'function' | 'boolean' | 'string' | 'number'
 
@@ -74,29 +75,47 @@ const needed: readonly (readonly [path: string, type: Type])[] = [
   ['masterSecret', 'function'],
 ]
 
-const typeOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value)
+const typeOf = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
 
 const at = (value: unknown, path: string): unknown =>
-  path.split('.').reduce((inside, name) => (inside as Readonly<Record<string, unknown>> | undefined)?.[name], value)
+  path
+    .split('.')
+    .reduce(
+      (inside, name) => (inside as Readonly<Record<string, unknown>> | undefined)?.[name],
+      value,
+    )
 
 const wire = (file: string, exported: SetupFile, settings: Settings): Setup => {
   try {
     return exported.wire(settings)
   } catch (error) {
     if (error instanceof ServalError) throw error
-    throw failure('misconfigured', `${file}: its wiring failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw failure(
+      'misconfigured',
+      `${file}: its wiring failed: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    )
   }
 }
 
 /** Checks what a file exports, since a setup may be a file that no compiler has seen. */
-export const setupFrom = (module: unknown, file: string, settings: Settings): { readonly name: string; readonly setup: Setup } => {
+export const setupFrom = (
+  module: unknown,
+  file: string,
+  settings: Settings,
+): { readonly name: string; readonly setup: Setup } => {
   const exported = (module as { default?: Partial<SetupFile> } | undefined)?.default
   if (typeof exported?.name !== 'string' || typeof exported.wire !== 'function')
     throw failure('misconfigured', `${file} must have a default export made by setup(name, wiring)`)
   const wired = wire(file, exported as SetupFile, settings)
   for (const [path, type] of needed) {
     const given = typeOf(at(wired, path))
-    if (given !== type) throw failure('misconfigured', `${file}: the setup’s field ${path} must be ${/^[ao]/.test(type) ? 'an' : 'a'} ${type}; it is ${given}`)
+    if (given !== type)
+      throw failure(
+        'misconfigured',
+        `${file}: the setup’s field ${path} must be ${/^[ao]/.test(type) ? 'an' : 'a'} ${type}; it is ${given}`,
+      )
   }
   return { name: exported.name, setup: wired }
 }

@@ -11,7 +11,11 @@ export interface JobRunnerOptions {
   /** The service's jobs: milliseconds between two runs of a recurring one, undefined for one that is set by a step. */
   readonly jobs: ReadonlyMap<string, number | undefined>
   /** Runs a job; `settle` belongs into its step. Answers whether it was settled there. */
-  readonly run: (job: JobRun, settle: (frame: Frame) => void, signal: AbortSignal) => Promise<boolean>
+  readonly run: (
+    job: JobRun,
+    settle: (frame: Frame) => void,
+    signal: AbortSignal,
+  ) => Promise<boolean>
   readonly pollMs: number
 }
 
@@ -25,12 +29,18 @@ export const jobRunner = (options: JobRunnerOptions): Loop => {
   const names = [...options.jobs.keys()]
   const runOne = async (job: JobRun, signal: AbortSignal) => {
     const every = options.jobs.get(job.name)
-    const settle = (frame: Frame) => frame.settleJob(job, every === undefined ? undefined : env.now() + every)
+    const settle = (frame: Frame) =>
+      frame.settleJob(job, every === undefined ? undefined : env.now() + every)
     try {
-      if (!(await options.run(job, settle, signal))) await store.commit(async (unit) => settle(unit.frame), true)
+      if (!(await options.run(job, settle, signal)))
+        await store.commit(async (unit) => settle(unit.frame), true)
     } catch (error) {
       if (signal.aborted) return
-      log.warn('a job failed and is tried again', { job: job.name, key: job.key, attempt: job.attempts + 1 }, error)
+      log.warn(
+        'a job failed and is tried again',
+        { job: job.name, key: job.key, attempt: job.attempts + 1 },
+        error,
+      )
       const message = error instanceof Error ? error.message : String(error)
       await store.jobs.failed(job, env.now() + Math.min(60_000, 100 * 2 ** job.attempts), message)
     }
@@ -39,7 +49,9 @@ export const jobRunner = (options: JobRunnerOptions): Loop => {
   const running = new Set<Promise<void>>()
   const start = (job: JobRun, signal: AbortSignal) => {
     const run = runOne(job, signal)
-      .catch((error: unknown) => log.warn('a job waits for the end of its lease', { job: job.name, key: job.key }, error))
+      .catch((error: unknown) =>
+        log.warn('a job waits for the end of its lease', { job: job.name, key: job.key }, error),
+      )
       .finally(() => {
         running.delete(run)
         turns.wake()

@@ -4,7 +4,12 @@ import type { Trace } from '../telemetry/trace.ts'
 /** Who calls. A service never invents a user: the edge says who it is, services pass on only themselves. */
 export type Caller =
   | { readonly kind: 'anonymous' }
-  | { readonly kind: 'user'; readonly id: string; readonly roles: readonly string[]; readonly session: string }
+  | {
+      readonly kind: 'user'
+      readonly id: string
+      readonly roles: readonly string[]
+      readonly session: string
+    }
   | { readonly kind: 'operator' }
   | { readonly kind: 'service'; readonly name: string }
 
@@ -39,7 +44,10 @@ export interface Link {
 
 /** A reply that has only begun: its items come as long as the caller listens. */
 export const isFeed = (reply: Reply): boolean =>
-  reply.remembered === undefined && typeof reply.value === 'object' && reply.value !== null && Symbol.asyncIterator in reply.value
+  reply.remembered === undefined &&
+  typeof reply.value === 'object' &&
+  reply.value !== null &&
+  Symbol.asyncIterator in reply.value
 
 export const valueOf = (reply: Reply): unknown =>
   reply.remembered === undefined

@@ -1,6 +1,15 @@
 import { systemEnv, type Env } from '../base/env.ts'
 import { failure, ServalError, type FailureKind, type Ran } from '../base/failure.ts'
-import { fillPath, pathParameters, validOutput, type CallOptions, type Client, type Contract, type HttpBinding, type Operation } from '../contract/index.ts'
+import {
+  fillPath,
+  pathParameters,
+  validOutput,
+  type CallOptions,
+  type Client,
+  type Contract,
+  type HttpBinding,
+  type Operation,
+} from '../contract/index.ts'
 
 export interface HttpClientOptions {
   /** Scheme, host and port, such as `http://127.0.0.1:8080`. */
@@ -27,12 +36,22 @@ const kinds: Readonly<Record<number, FailureKind>> = {
   504: 'deadline',
 }
 
-const standardMembers = new Set(['type', 'title', 'status', 'detail', 'instance', 'code', 'correlationId'])
+const standardMembers = new Set([
+  'type',
+  'title',
+  'status',
+  'detail',
+  'instance',
+  'code',
+  'correlationId',
+])
 
 const objectOf = (text: string): Readonly<Record<string, unknown>> => {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+    return typeof value === 'object' && value !== null
+      ? (value as Readonly<Record<string, unknown>>)
+      : {}
   } catch {
     // A proxy in between may answer with something else; the status still says what happened.
     return {}
@@ -62,12 +81,20 @@ const requestOf = (target: string, http: HttpBinding, input: Readonly<Record<str
     const value = input[field]
     // URLs drop these segments, so that the request would go elsewhere.
     if ([undefined, null, '', '.', '..'].includes(value as string | null | undefined))
-      throw failure('invalid-input', `${target}: ${JSON.stringify(value) ?? 'undefined'} cannot stand for :${field} in the path ${http.path}`, { ran: 'not-sent' })
+      throw failure(
+        'invalid-input',
+        `${target}: ${JSON.stringify(value) ?? 'undefined'} cannot stand for :${field} in the path ${http.path}`,
+        { ran: 'not-sent' },
+      )
   }
-  const rest = Object.entries(input).filter(([field, value]) => !inPath.has(field) && value !== undefined)
+  const rest = Object.entries(input).filter(
+    ([field, value]) => !inPath.has(field) && value !== undefined,
+  )
   const path = fillPath(http.path, input)
   if (http.method === 'GET' || http.method === 'DELETE') {
-    const query = new URLSearchParams(rest.map(([field, value]) => [field, String(value)])).toString()
+    const query = new URLSearchParams(
+      rest.map(([field, value]) => [field, String(value)]),
+    ).toString()
     return { path: query === '' ? path : `${path}?${query}`, body: undefined }
   }
   return { path, body: JSON.stringify(Object.fromEntries(rest)) }
@@ -75,14 +102,27 @@ const requestOf = (target: string, http: HttpBinding, input: Readonly<Record<str
 
 type Options = HttpClientOptions & { readonly env: Env }
 
-const send = async (contract: Contract, name: string, input: unknown, options: Options, call: CallOptions) => {
+const send = async (
+  contract: Contract,
+  name: string,
+  input: unknown,
+  options: Options,
+  call: CallOptions,
+) => {
   const target = `${contract.name}.${name}`
   const operation = contract.operations[name]
-  if (operation?.http === undefined) throw failure('no-such-operation', `${target} has no http binding`)
-  const { path, body } = requestOf(target, operation.http, (input ?? {}) as Readonly<Record<string, unknown>>)
+  if (operation?.http === undefined)
+    throw failure('no-such-operation', `${target} has no http binding`)
+  const { path, body } = requestOf(
+    target,
+    operation.http,
+    (input ?? {}) as Readonly<Record<string, unknown>>,
+  )
   const token = options.token?.()
   const timeout = new AbortController()
-  const forget = options.env.after(call.deadlineMs ?? operation.deadlineMs + 1_000, () => timeout.abort())
+  const forget = options.env.after(call.deadlineMs ?? operation.deadlineMs + 1_000, () =>
+    timeout.abort(),
+  )
   const ask = options.fetch ?? fetch
   try {
     const response = await ask(new URL(path, options.address), {
@@ -94,7 +134,8 @@ const send = async (contract: Contract, name: string, input: unknown, options: O
         ...(call.key === undefined ? {} : { 'idempotency-key': call.key }),
         ...options.headers,
       },
-      signal: call.signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, call.signal]),
+      signal:
+        call.signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, call.signal]),
       ...(body === undefined ? {} : { body }),
     })
     const text = await response.text()
@@ -102,9 +143,14 @@ const send = async (contract: Contract, name: string, input: unknown, options: O
     return text === '' ? undefined : readReply(operation, text, target)
   } catch (cause) {
     if (cause instanceof ServalError) throw cause
-    if (timeout.signal.aborted) throw failure('deadline-exceeded', `${target}: no answer from ${options.address}`, { cause })
-    if (call.signal?.aborted === true) throw failure('cancelled', `${target}: the caller gave up`, { cause })
-    throw failure('unavailable', `${target}: ${options.address} cannot be reached`, { cause, ran: 'unknown' })
+    if (timeout.signal.aborted)
+      throw failure('deadline-exceeded', `${target}: no answer from ${options.address}`, { cause })
+    if (call.signal?.aborted === true)
+      throw failure('cancelled', `${target}: the caller gave up`, { cause })
+    throw failure('unavailable', `${target}: ${options.address} cannot be reached`, {
+      cause,
+      ran: 'unknown',
+    })
   } finally {
     forget()
   }
@@ -129,7 +175,10 @@ async function* noFeed(target: string): AsyncIterable<never> {
  * A typed client of a contract's public operations over HTTP: for browsers, scripts and other systems. It does not retry: a caller that
  * wants to sends the same `key` again.
  */
-export const httpClient = <C extends Contract>(contract: C, options: HttpClientOptions): Client<C> => {
+export const httpClient = <C extends Contract>(
+  contract: C,
+  options: HttpClientOptions,
+): Client<C> => {
   const set: Options = { env: systemEnv(), ...options }
   return Object.fromEntries(
     Object.entries(contract.operations).map(([name, { kind }]) => [

@@ -18,6 +18,11 @@ export const authorize = (access: Access, caller: Caller): void => {
 
 /** Who a key belongs to: the same key of two callers, or of two operations, is two keys. */
 export const scopeOf = (caller: Caller, target: string): string => {
-  const who = caller.kind === 'user' ? `user:${caller.id}` : caller.kind === 'service' ? `service:${caller.name}` : caller.kind
+  const who =
+    caller.kind === 'user'
+      ? `user:${caller.id}`
+      : caller.kind === 'service'
+        ? `service:${caller.name}`
+        : caller.kind
   return `${who} ${target}`
 }

@@ -24,7 +24,10 @@ export type Step<R extends RepositoryTypes> = RepositoriesOf<R> & {
   /** Publishes when the step commits. Only for a key whose row this step writes. */
   emit<E extends PublishedEvent>(type: E, data: z.input<E['data']>): void
   /** Runs the service's job `name` once at `at` (milliseconds); a later call with the same key moves it. */
-  schedule(name: string, job: { readonly key: string; readonly at: number; readonly data?: unknown }): void
+  schedule(
+    name: string,
+    job: { readonly key: string; readonly at: number; readonly data?: unknown },
+  ): void
   unschedule(name: string, key: string): void
 }
 

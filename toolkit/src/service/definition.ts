@@ -1,7 +1,13 @@
 import type { z } from 'zod'
 import { milliseconds, type Duration } from '../base/duration.ts'
 import { failure } from '../base/failure.ts'
-import type { Contract, HandlerOutputOf, InputOf, Message, PublishedEvent } from '../contract/index.ts'
+import type {
+  Contract,
+  HandlerOutputOf,
+  InputOf,
+  Message,
+  PublishedEvent,
+} from '../contract/index.ts'
 import type { RepositoryType } from '../store/repository.ts'
 import type { Context, PortTypes, RepositoryTypes, Uses } from './context.ts'
 
@@ -31,10 +37,19 @@ export interface Jobs<C> {
   /** Runs every so often, by one host at a time. */
   every(name: string, interval: Duration, run: (context: C) => Promise<unknown>): Job<C>
   /** Runs when a step has set it. */
-  once<D extends z.ZodType>(name: string, data: D, run: (data: z.output<D>, context: C) => Promise<unknown>): Job<C>
+  once<D extends z.ZodType>(
+    name: string,
+    data: D,
+    run: (data: z.output<D>, context: C) => Promise<unknown>,
+  ): Job<C>
 }
 
-export interface ServiceParts<K extends Contract, U extends Uses, R extends RepositoryTypes, P extends PortTypes> {
+export interface ServiceParts<
+  K extends Contract,
+  U extends Uses,
+  R extends RepositoryTypes,
+  P extends PortTypes,
+> {
   /** Contracts of the services that the handlers call. */
   readonly uses?: U
   readonly repositories?: R
@@ -57,7 +72,12 @@ export interface Service {
   readonly uses: Uses
   readonly repositories: Readonly<Record<string, RepositoryType>>
   readonly ports: readonly string[]
-  readonly operations: Readonly<Record<string, (input: unknown, context: AnyContext) => Promise<unknown> | AsyncIterable<unknown>>>
+  readonly operations: Readonly<
+    Record<
+      string,
+      (input: unknown, context: AnyContext) => Promise<unknown> | AsyncIterable<unknown>
+    >
+  >
   readonly subscriptions: readonly Subscription<AnyContext>[]
   readonly jobs: readonly Job<AnyContext>[]
 }
@@ -70,21 +90,42 @@ export const service = <
   U extends Uses = Record<never, never>,
   R extends RepositoryTypes = Record<never, never>,
   P extends PortTypes = Record<never, never>,
->(contract: K, parts: ServiceParts<K, U, R, P>): Service => {
+>(
+  contract: K,
+  parts: ServiceParts<K, U, R, P>,
+): Service => {
   for (const name of Object.keys(parts.repositories ?? {}))
-    if (reserved.has(name)) throw failure('misconfigured', `${contract.name}: a repository may not be called ${name}`)
+    if (reserved.has(name))
+      throw failure('misconfigured', `${contract.name}: a repository may not be called ${name}`)
   for (const name of Object.keys(contract.operations))
-    if (!(name in parts.operations)) throw failure('misconfigured', `${contract.name}: the operation ${name} has no handler`)
+    if (!(name in parts.operations))
+      throw failure('misconfigured', `${contract.name}: the operation ${name} has no handler`)
   const published = new Set<string>()
   const on: On<Context<U, R, P>> = (event, handle, options) => {
     const id = `${event.source}.${event.type}`
-    if (published.has(id)) throw failure('misconfigured', `${contract.name} subscribes to ${id} twice; one handler makes one step`)
+    if (published.has(id))
+      throw failure(
+        'misconfigured',
+        `${contract.name} subscribes to ${id} twice; one handler makes one step`,
+      )
     published.add(id)
-    return { event, from: options?.from ?? 'oldest', handle: handle as Subscription<Context<U, R, P>>['handle'] }
+    return {
+      event,
+      from: options?.from ?? 'oldest',
+      handle: handle as Subscription<Context<U, R, P>>['handle'],
+    }
   }
   const jobs: Jobs<Context<U, R, P>> = {
-    every: (name, interval, run) => ({ name, everyMs: milliseconds(interval, `${contract.name}.${name}`), run: (_, context) => run(context) }),
-    once: (name, data, run) => ({ name, everyMs: undefined, run: (given, context) => run(data.parse(given), context) }),
+    every: (name, interval, run) => ({
+      name,
+      everyMs: milliseconds(interval, `${contract.name}.${name}`),
+      run: (_, context) => run(context),
+    }),
+    once: (name, data, run) => ({
+      name,
+      everyMs: undefined,
+      run: (given, context) => run(data.parse(given), context),
+    }),
   }
   // The one place where a service's own types are forgotten: hosts hand each handler the context that its parts declare.
   return Object.freeze({

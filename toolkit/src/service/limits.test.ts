@@ -8,10 +8,24 @@ import { service } from './index.ts'
 /* What a handler may not do, whatever it tries: each operation breaks one rule. */
 
 const nothing = z.object({})
-const rule = (summary: string) => command({ summary, access: 'public', repeat: 'natural', input: nothing, output: nothing })
+const rule = (summary: string) =>
+  command({ summary, access: 'public', repeat: 'natural', input: nothing, output: nothing })
 const other = contract('other', {
-  operations: { ask: query({ summary: 'Answers', access: 'internal', input: z.object({ n: z.int().default(0) }), output: nothing }) },
-  events: { happened: event('other.happened', { version: 1, key: 'id', data: z.object({ id: z.string() }) }) },
+  operations: {
+    ask: query({
+      summary: 'Answers',
+      access: 'internal',
+      input: z.object({ n: z.int().default(0) }),
+      output: nothing,
+    }),
+  },
+  events: {
+    happened: event('other.happened', {
+      version: 1,
+      key: 'id',
+      data: z.object({ id: z.string() }),
+    }),
+  },
 })
 const breaker = contract('breaker', {
   operations: {
@@ -21,10 +35,22 @@ const breaker = contract('breaker', {
     unknownJob: rule('Sets a job that nobody runs'),
     wrongEvent: rule('Emits data that its event does not allow'),
     wrongCall: rule('Calls with an input that the other refuses'),
-    wrongOutput: command({ summary: 'Answers nonsense', access: 'public', repeat: 'natural', input: nothing, output: z.object({ n: z.int() }) }),
+    wrongOutput: command({
+      summary: 'Answers nonsense',
+      access: 'public',
+      repeat: 'natural',
+      input: nothing,
+      output: z.object({ n: z.int() }),
+    }),
     fine: rule('Calls, then makes a step'),
   },
-  events: { happened: event('breaker.happened', { version: 1, key: 'id', data: z.object({ id: z.string() }) }) },
+  events: {
+    happened: event('breaker.happened', {
+      version: 1,
+      key: 'id',
+      data: z.object({ id: z.string() }),
+    }),
+  },
 })
 
 const otherService = service(other, { operations: { ask: async () => ({}) } })
@@ -36,10 +62,12 @@ const breakerService = service(breaker, {
       return step(async () => ({}))
     },
     callInStep: (_, { step, uses }) => step(() => uses.other.ask({})),
-    foreignEvent: (_, { step }) => step(async (s) => (s.emit(other.events.happened, { id: 'a' }), {})),
+    foreignEvent: (_, { step }) =>
+      step(async (s) => (s.emit(other.events.happened, { id: 'a' }), {})),
     unknownJob: (_, { step }) => step(async (s) => (s.schedule('nobody', { key: 'k', at: 0 }), {})),
     // The type checker refuses all three of these; a service in plain JavaScript has none.
-    wrongEvent: (_, { step }) => step(async (s) => (s.emit(breaker.events.happened, { id: 1 } as never), {})),
+    wrongEvent: (_, { step }) =>
+      step(async (s) => (s.emit(breaker.events.happened, { id: 1 } as never), {})),
     wrongCall: (_, { uses }) => uses.other.ask({ n: 'one' } as never),
     wrongOutput: async () => ({ n: 1.5 }),
     fine: async (_, { step, uses }) => {
@@ -51,7 +79,10 @@ const breakerService = service(breaker, {
 
 let system: TestServices
 beforeAll(async () => {
-  system = await startTestServices({ services: [breakerService, otherService], stores: memoryStores() })
+  system = await startTestServices({
+    services: [breakerService, otherService],
+    stores: memoryStores(),
+  })
 })
 afterAll(() => system.end())
 

@@ -18,10 +18,14 @@ interface ReportInput {
   readonly positions: readonly Position[]
 }
 
-export const logOperations = (log: Log): Readonly<Record<string, (input: unknown) => Promise<unknown>>> => ({
-  '$log.read': (input) => log.read((input as ReadInput).after, Math.min(256, (input as ReadInput).limit)),
+export const logOperations = (
+  log: Log,
+): Readonly<Record<string, (input: unknown) => Promise<unknown>>> => ({
+  '$log.read': (input) =>
+    log.read((input as ReadInput).after, Math.min(256, (input as ReadInput).limit)),
   '$log.heads': () => log.heads(),
-  '$log.report': (input) => log.readers.report((input as ReportInput).subscription, (input as ReportInput).positions),
+  '$log.report': (input) =>
+    log.readers.report((input as ReportInput).subscription, (input as ReportInput).positions),
 })
 
 /** The log of `publisher` as the service `reader` reaches it over a link. */
@@ -45,6 +49,7 @@ export const logSource = (link: Link, publisher: string, reader: string, env: En
   return {
     read: (after, limit) => ask('$log.read', { after, limit }) as Promise<readonly Message[]>,
     heads: () => ask('$log.heads', {}) as Promise<readonly Position[]>,
-    report: (subscription, positions) => ask('$log.report', { subscription, positions }) as Promise<void>,
+    report: (subscription, positions) =>
+      ask('$log.report', { subscription, positions }) as Promise<void>,
   }
 }

@@ -29,15 +29,28 @@ export interface Remembering {
   reply(value: unknown): RememberedReply
 }
 
-export const remembering = async (operation: Operation, call: Call, input: unknown, replies: Replies, env: Env): Promise<Remembering> => {
-  if (call.key === undefined) throw failure('idempotency-key-missing', 'Send an Idempotency-Key header: a text of your own, new for each new intent')
+export const remembering = async (
+  operation: Operation,
+  call: Call,
+  input: unknown,
+  replies: Replies,
+  env: Env,
+): Promise<Remembering> => {
+  if (call.key === undefined)
+    throw failure(
+      'idempotency-key-missing',
+      'Send an Idempotency-Key header: a text of your own, new for each new intent',
+    )
   const id: ReplyKey = { scope: scopeOf(call.caller, call.target), key: call.key }
   const inputHash = await sha256(canonical(input))
   return {
     recall: async () => {
       const found = await replies.recall(id)
       if (found !== undefined && found.inputHash !== inputHash)
-        throw failure('idempotency-key-reused', 'This Idempotency-Key was used with another body; send a new key for a new intent')
+        throw failure(
+          'idempotency-key-reused',
+          'This Idempotency-Key was used with another body; send a new key for a new intent',
+        )
       return found
     },
     reply: (value) => ({
@@ -45,8 +58,12 @@ export const remembering = async (operation: Operation, call: Call, input: unkno
       inputHash,
       status: operation.http?.status ?? 200,
       contentType: 'application/json',
-      location: operation.http?.location === undefined ? undefined : fillPath(operation.http.location, value as Record<string, unknown>),
-      body: value === undefined ? new Uint8Array() : new TextEncoder().encode(JSON.stringify(value)),
+      location:
+        operation.http?.location === undefined
+          ? undefined
+          : fillPath(operation.http.location, value as Record<string, unknown>),
+      body:
+        value === undefined ? new Uint8Array() : new TextEncoder().encode(JSON.stringify(value)),
       expiresAt: env.now() + keepMs,
     }),
   }

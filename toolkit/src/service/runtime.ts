@@ -57,8 +57,13 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
   /** A recurring job keeps its own time: set by a step it would lose it, or run twice. */
   const mayBeSet = (name: string) => {
     const declared = service.jobs.find((job) => job.name === name)
-    if (declared === undefined) throw failure('internal', `${service.contract.name} has no job ${name}`)
-    if (declared.everyMs !== undefined) throw failure('internal', `${service.contract.name}: the job ${name} runs every ${declared.everyMs} ms; a step sets only jobs declared with once`)
+    if (declared === undefined)
+      throw failure('internal', `${service.contract.name} has no job ${name}`)
+    if (declared.everyMs !== undefined)
+      throw failure(
+        'internal',
+        `${service.contract.name}: the job ${name} runs every ${declared.everyMs} ms; a step sets only jobs declared with once`,
+      )
   }
 
   const stepOn = (unit: Unit, made: { published: boolean; scheduled: boolean }) =>
@@ -66,9 +71,14 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
       ...unit.repositories,
       env,
       emit: (type, data) => {
-        if (type.source !== service.contract.name) throw failure('internal', `${service.contract.name} emits an event of ${type.source}`)
+        if (type.source !== service.contract.name)
+          throw failure('internal', `${service.contract.name} emits an event of ${type.source}`)
         // Events carry what their schema names, and nothing that slipped in beside it.
-        const valid = validOutput(type.data as z.ZodType<Record<string, unknown>>, data, `the event ${type.type}`)
+        const valid = validOutput(
+          type.data as z.ZodType<Record<string, unknown>>,
+          data,
+          `the event ${type.type}`,
+        )
         const key = String(valid[type.key])
         made.published = true
         unit.outbox.emit({
@@ -84,7 +94,12 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
       schedule: (name, job) => {
         mayBeSet(name)
         made.scheduled = true
-        unit.schedule.set({ name, key: job.key, dueAt: job.at, data: JSON.stringify(job.data ?? null) })
+        unit.schedule.set({
+          name,
+          key: job.key,
+          dueAt: job.at,
+          data: JSON.stringify(job.data ?? null),
+        })
       },
       unschedule: (name, key) => {
         mayBeSet(name)
@@ -109,7 +124,11 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
             signal: cause.signal,
             trace: cause.trace,
             mayCall: () => {
-              if (state === 'inside') throw failure('call-in-step', `${service.contract.name} called ${contract.name} inside a step`)
+              if (state === 'inside')
+                throw failure(
+                  'call-in-step',
+                  `${service.contract.name} called ${contract.name} inside a step`,
+                )
             },
           }),
         ]),
@@ -120,7 +139,8 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
     secret: runtime.secret,
     read: (work) => store.read(work as Parameters<Store['read']>[0]) as ReturnType<typeof work>,
     step: async (work) => {
-      if (state !== 'before') throw failure('second-step', `${service.contract.name}: a handler ran a second step`)
+      if (state !== 'before')
+        throw failure('second-step', `${service.contract.name}: a handler ran a second step`)
       const made = { published: false, scheduled: false }
       const commit = () =>
         store.commit(async (unit) => {
@@ -134,7 +154,9 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
             state = 'after'
           }
         }, cause.refusable)
-      const value = await (cause.settlement === undefined ? commit() : cause.settlement.around(commit))
+      const value = await (cause.settlement === undefined
+        ? commit()
+        : cause.settlement.around(commit))
       committed = true
       if (made.published) runtime.published()
       if (made.scheduled) runtime.scheduled()

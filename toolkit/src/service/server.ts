@@ -21,7 +21,11 @@ export interface ServiceServer {
 const messageMs = 30_000
 const nothing = () => undefined
 
-async function* checked(operation: Operation, items: AsyncIterable<unknown>, target: string): AsyncIterable<unknown> {
+async function* checked(
+  operation: Operation,
+  items: AsyncIterable<unknown>,
+  target: string,
+): AsyncIterable<unknown> {
   for await (const item of items) yield validOutput(operation.output, item, target)
 }
 
@@ -35,7 +39,8 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
     if (operation.repeat === 'key') return runOnce(operation, call, input)
     const { context } = contextOf(runtime, { ...call, settle: nothing, refusable: false })
     const value = handler(input, context)
-    if (operation.kind === 'feed') return { value: checked(operation, value as AsyncIterable<unknown>, call.target) }
+    if (operation.kind === 'feed')
+      return { value: checked(operation, value as AsyncIterable<unknown>, call.target) }
     return { value: validOutput(operation.output, await value, call.target) }
   }
 
@@ -48,11 +53,16 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
     const { context, stepped } = contextOf(runtime, {
       ...call,
       refusable: true,
-      settle: (unit, value) => unit.frame.remember((reply = memory.reply(validOutput(operation.output, value, call.target)))),
+      settle: (unit, value) =>
+        unit.frame.remember(
+          (reply = memory.reply(validOutput(operation.output, value, call.target))),
+        ),
     })
     try {
       const value = await service.operations[call.operation]!(input, context)
-      return stepped() && reply !== undefined ? { remembered: reply } : { value: validOutput(operation.output, value, call.target) }
+      return stepped() && reply !== undefined
+        ? { remembered: reply }
+        : { value: validOutput(operation.output, value, call.target) }
     } catch (error) {
       // A guard of the handler's may have failed because the same call, under the same key, had just succeeded.
       const winner = await memory.recall()
@@ -68,8 +78,14 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
       return { value: await own(call.input) }
     }
     const { operations } = service.contract
-    const operation = Object.hasOwn(operations, call.operation) ? operations[call.operation] : undefined
-    if (operation === undefined) throw failure('no-such-operation', `${service.contract.name} has no operation ${call.operation}`)
+    const operation = Object.hasOwn(operations, call.operation)
+      ? operations[call.operation]
+      : undefined
+    if (operation === undefined)
+      throw failure(
+        'no-such-operation',
+        `${service.contract.name} has no operation ${call.operation}`,
+      )
     authorize(operation.access, call.caller)
     return run(operation, call, validInput(operation.input, call.input, call.strict))
   }
@@ -80,17 +96,38 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
       const deadline = env.now() + messageMs
       const trace = { correlationId: message.correlationid }
       for (const subscription of service.subscriptions) {
-        if (subscription.event.source !== message.source || subscription.event.type !== message.type) continue
+        if (
+          subscription.event.source !== message.source ||
+          subscription.event.type !== message.type
+        )
+          continue
         const data = validInput(subscription.event.data, message.data, false)
         const settle = (unit: { readonly frame: Frame }) => settlement.settle(unit.frame)
-        const { context } = contextOf(runtime, { caller: identity, trace, deadline, signal, settle, refusable: true, settlement })
+        const { context } = contextOf(runtime, {
+          caller: identity,
+          trace,
+          deadline,
+          signal,
+          settle,
+          refusable: true,
+          settlement,
+        })
         await subscription.handle({ ...message, data }, context)
       }
     },
     runJob: async (job, settle, signal) => {
       const trace = { correlationId: env.id() }
-      const cause = { caller: identity, trace, deadline: env.now() + messageMs, signal, refusable: true }
-      const { context, stepped } = contextOf(runtime, { ...cause, settle: (unit) => settle(unit.frame) })
+      const cause = {
+        caller: identity,
+        trace,
+        deadline: env.now() + messageMs,
+        signal,
+        refusable: true,
+      }
+      const { context, stepped } = contextOf(runtime, {
+        ...cause,
+        settle: (unit) => settle(unit.frame),
+      })
       const declared = service.jobs.find((one) => one.name === job.name)
       await declared?.run(JSON.parse(job.data), context)
       return stepped()

@@ -9,6 +9,10 @@ export interface StoreEngine {
   /** Only one process can have it open (an embedded engine). */
   readonly exclusive: boolean
   /** Creates what is missing, migrates, and loads the repositories' implementations. Rejects with `cannot-start`. */
-  open(service: string, repositories: Readonly<Record<string, RepositoryType>>, env: Env): Promise<Store>
+  open(
+    service: string,
+    repositories: Readonly<Record<string, RepositoryType>>,
+    env: Env,
+  ): Promise<Store>
   close(): Promise<void>
 }

@@ -11,7 +11,8 @@ export interface RepositoryType<R = unknown> {
 }
 
 /** Declares a repository. `engines.sql` answers an `SqlRepository`. */
-export const repository = <R>(options: Omit<RepositoryType<R>, 'type'>): RepositoryType<R> => Object.freeze(options)
+export const repository = <R>(options: Omit<RepositoryType<R>, 'type'>): RepositoryType<R> =>
+  Object.freeze(options)
 
 export type RepositoriesOf<T extends Readonly<Record<string, RepositoryType>>> = {
   readonly [K in keyof T]: T[K] extends RepositoryType<infer R> ? R : never

@@ -47,7 +47,12 @@ export interface OutboxEntry {
 
 export interface Schedule {
   /** At most one job of a name and key is waiting: a later call sets the earlier one's time and data. */
-  set(job: { readonly name: string; readonly key: string; readonly dueAt: number; readonly data: string }): void
+  set(job: {
+    readonly name: string
+    readonly key: string
+    readonly dueAt: number
+    readonly data: string
+  }): void
   drop(name: string, key: string): void
 }
 
@@ -116,7 +121,13 @@ export interface Log {
 export interface LogReaders {
   /** Remembers a subscription and how far it is; the copy here may lag, never lead. */
   report(subscription: string, positions: readonly Position[]): Promise<void>
-  list(): Promise<readonly { readonly subscription: string; readonly partition: number; readonly position: number }[]>
+  list(): Promise<
+    readonly {
+      readonly subscription: string
+      readonly partition: number
+      readonly position: number
+    }[]
+  >
   forget(subscription: string): Promise<void>
   /** Deletes messages published before `before` that every subscription has passed, up to the first that it keeps. */
   prune(before: number): Promise<number>
@@ -158,17 +169,49 @@ export interface SubscriptionStore {
 
 export interface HeldStore {
   /** Moves a message out of the way of the others, together with the cursor. */
-  put(move: CursorMove, message: Message, state: { readonly dueAt: number; readonly failures: number; readonly tries: number; readonly error: string | undefined; readonly holder: string | undefined }): Promise<void>
+  put(
+    move: CursorMove,
+    message: Message,
+    state: {
+      readonly dueAt: number
+      readonly failures: number
+      readonly tries: number
+      readonly error: string | undefined
+      readonly holder: string | undefined
+    },
+  ): Promise<void>
   /** Keys that have a held message, per partition. */
-  keys(id: SubscriptionId): Promise<readonly { readonly partition: number; readonly key: string; readonly count: number }[]>
+  keys(
+    id: SubscriptionId,
+  ): Promise<
+    readonly { readonly partition: number; readonly key: string; readonly count: number }[]
+  >
   /** The first message of each key that is due, or whose holder is gone; claimed for `holder` until `until`. */
-  claim(id: SubscriptionId, claim: { readonly partitions: readonly number[]; readonly now: number; readonly until: number; readonly holder: string; readonly limit: number }): Promise<readonly HeldMessage[]>
+  claim(
+    id: SubscriptionId,
+    claim: {
+      readonly partitions: readonly number[]
+      readonly now: number
+      readonly until: number
+      readonly holder: string
+      readonly limit: number
+    },
+  ): Promise<readonly HeldMessage[]>
   readonly tries: HeldTries
 }
 
 export interface HeldTries {
   /** A try failed: tried again at `dueAt`, or parked. */
-  failed(id: HeldId, state: { readonly dueAt: number; readonly failures: number; readonly tries: number; readonly error: string; readonly parked: boolean }): Promise<void>
+  failed(
+    id: HeldId,
+    state: {
+      readonly dueAt: number
+      readonly failures: number
+      readonly tries: number
+      readonly error: string
+      readonly parked: boolean
+    },
+  ): Promise<void>
   parked(): Promise<readonly HeldMessage[]>
   /** Tries a parked key again from its first message. Answers whether there was one. */
   replay(id: SubscriptionId, key: string, now: number): Promise<boolean>
@@ -189,7 +232,12 @@ export interface JobStore {
   /** Adds a recurring job if it is not there. */
   ensure(name: string, dueAt: number): Promise<void>
   /** Takes due jobs for `holder` until `until`; also those whose holder is gone. */
-  claim(names: readonly string[], now: number, until: number, holder: string): Promise<readonly JobRun[]>
+  claim(
+    names: readonly string[],
+    now: number,
+    until: number,
+    holder: string,
+  ): Promise<readonly JobRun[]>
   failed(job: JobRun, dueAt: number, error: string): Promise<void>
   /** When the next job is due, if any waits. */
   next(names: readonly string[]): Promise<number | undefined>

@@ -60,13 +60,19 @@ const json = (entry: Readonly<Record<string, unknown>>): string => {
   try {
     return JSON.stringify(entry, plain)
   } catch {
-    return JSON.stringify(Object.fromEntries(Object.entries(entry).map(([name, value]) => [name, holdable(value)])), plain)
+    return JSON.stringify(
+      Object.fromEntries(Object.entries(entry).map(([name, value]) => [name, holdable(value)])),
+      plain,
+    )
   }
 }
 
 /** Line ends that JSON leaves as they are, and that some readers of lines know. */
 const oneLine = (text: string): string =>
-  text.replaceAll(/[\u0085\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  text.replaceAll(
+    /[\u0085\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 
 export const logger = (options: LogOptions, fields: LogFields = {}): Logger => {
   const from = logLevels.indexOf(options.level ?? 'info')

@@ -1,4 +1,9 @@
-import { SqlError, type SqlDatabase, type SqlServer, type SqlSession } from '../engines/sql/index.ts'
+import {
+  SqlError,
+  type SqlDatabase,
+  type SqlServer,
+  type SqlSession,
+} from '../engines/sql/index.ts'
 
 /** Where a process may die: before or after something that outlives it. */
 export interface CrashPoints {
@@ -56,7 +61,11 @@ const short = (text: string) => text.trim().replaceAll(/\s+/g, ' ').slice(0, 60)
 
 const writing = /\b(insert|update|delete)\b(?! skip)/i
 
-const session = (inner: SqlSession, points: CrashPoints, writes: (text: string) => void): SqlSession => ({
+const session = (
+  inner: SqlSession,
+  points: CrashPoints,
+  writes: (text: string) => void,
+): SqlSession => ({
   query: async (text, values) => {
     if (points.dead) throw new Died()
     if (writing.test(text) && !background.test(text)) points.pass(`before ${short(text)}`)

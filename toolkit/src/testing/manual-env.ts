@@ -28,10 +28,14 @@ export const manualEnv = (startMs = Date.UTC(2026, 0, 1)): ManualEnv => {
       new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason as Error)
         const forget = after(ms, resolve)
-        signal?.addEventListener('abort', () => {
-          forget()
-          reject(signal.reason as Error)
-        }, { once: true })
+        signal?.addEventListener(
+          'abort',
+          () => {
+            forget()
+            reject(signal.reason as Error)
+          },
+          { once: true },
+        )
       }),
     get waiting() {
       return timers.size

@@ -48,4 +48,5 @@ export const startTestServices = async (options: TestServicesOptions): Promise<T
   }
 }
 
-const secretOf = async (text: string) => new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+const secretOf = async (text: string) =>
+  new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))

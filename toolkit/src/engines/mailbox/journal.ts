@@ -64,7 +64,11 @@ const opened = (path: string): number => {
     return openSync(path, 'a+', 0o600)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw failure('cannot-start', `${path} cannot be opened for reading and writing (${reason}): choose another file, or give this user the right to`, { cause })
+    throw failure(
+      'cannot-start',
+      `${path} cannot be opened for reading and writing (${reason}): choose another file, or give this user the right to`,
+      { cause },
+    )
   }
 }
 
@@ -87,7 +91,11 @@ export const fileJournal = <Entry>(
       entry = parse(text)
     } catch (cause) {
       closeSync(file)
-      throw failure('cannot-start', `${path}, line ${line}, is not an entry: correct the line, restore the file from a backup, or move it away to start empty`, { cause })
+      throw failure(
+        'cannot-start',
+        `${path}, line ${line}, is not an entry: correct the line, restore the file from a backup, or move it away to start empty`,
+        { cause },
+      )
     }
     take(entry, place)
   })

@@ -43,7 +43,8 @@ export const settleHeld = (tables: Overlay, id: HeldId): void => {
 }
 
 const message = (row: HeldRow): HeldMessage => {
-  const { subscription, publisher, partition, position, message, failures, tries, parked, error } = row
+  const { subscription, publisher, partition, position, message, failures, tries, parked, error } =
+    row
   return { subscription, publisher, partition, position, message, failures, tries, parked, error }
 }
 

@@ -9,7 +9,9 @@ import { postgres } from './index.ts'
 const started = await startPostgres()
 if ('missing' in started) {
   const title = `PostgreSQL: the store port [skipped: ${started.missing}]`
-  describe.skip(title, () => test('skipped', () => undefined))
+  describe(title, () => {
+    test.skipIf(true)('all of it', () => undefined)
+  })
 } else {
   // Two engines with pools of their own, as two hosts have them.
   const hosts = [1, 2].map(() => sqlStores(postgres({ url: started.url, prefix: started.prefix })))

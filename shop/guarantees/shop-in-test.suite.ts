@@ -3,7 +3,14 @@ import { argon2Passwords } from 'serval/engines/argon2'
 import { joseSigner } from 'serval/engines/jose'
 import { mailbox } from 'serval/engines/mailbox'
 import type { SqlServer } from 'serval/engines/sql'
-import { crashing, crashingPort, eventually, startTestServices, type CrashPoints, type TestServices } from 'serval/testing'
+import {
+  crashing,
+  crashingPort,
+  eventually,
+  startTestServices,
+  type CrashPoints,
+  type TestServices,
+} from 'serval/testing'
 import { accounts } from '../accounts/contract.ts'
 import { acquirer } from '../acquirer/contract.ts'
 import { catalog } from '../catalog/contract.ts'
@@ -24,7 +31,11 @@ const system = { kind: 'service', name: 'shop' } as const
 const never: CrashPoints = { dead: false, pass: () => undefined }
 
 /** Starts the whole shop in this process, on a world that other starts may share. */
-export const startShop = (world: World, points: CrashPoints = never, env?: Env): Promise<TestServices> =>
+export const startShop = (
+  world: World,
+  points: CrashPoints = never,
+  env?: Env,
+): Promise<TestServices> =>
   startTestServices({
     services: shop.services,
     server: crashing(world.server, points),
@@ -39,17 +50,30 @@ export const startShop = (world: World, points: CrashPoints = never, env?: Env):
 export const userOf = (id: string) => ({ kind: 'user', id, roles: [], session: 'test' }) as const
 
 /** A customer who exists in accounts. */
-export const newCustomer = async (running: TestServices, name: string): Promise<ReturnType<typeof userOf>> => {
+export const newCustomer = async (
+  running: TestServices,
+  name: string,
+): Promise<ReturnType<typeof userOf>> => {
   const { user } = await running
     .client(accounts, { kind: 'anonymous' })
     .register({ email: `${name}@example.org`, password: 'correct horse', name })
   return userOf(user.id)
 }
 
-export const stockOf = async (running: TestServices, counts: readonly { readonly sku: string; readonly onHand: number }[]): Promise<void> => {
+export const stockOf = async (
+  running: TestServices,
+  counts: readonly { readonly sku: string; readonly onHand: number }[],
+): Promise<void> => {
   for (const { sku } of counts) {
     const price = { amount: 250, currency: 'GBP' }
-    const product = { sku, name: `Product ${sku}`, description: '', price, category: 'Tests', attributes: {} }
+    const product = {
+      sku,
+      name: `Product ${sku}`,
+      description: '',
+      price,
+      category: 'Tests',
+      attributes: {},
+    }
     await running.client(catalog, system).provide({ product })
   }
   await running.client(inventory, system).provide({ counts: [...counts] })
@@ -75,7 +99,8 @@ export const sums = async (running: TestServices) => {
   ])
   const ordersOf = (status: string) => placed.statuses.filter((row) => row.status === status)
   const count = (status: string) => ordersOf(status).reduce((total, row) => total + row.orders, 0)
-  const money1 = (amounts: readonly { readonly amount: number }[]) => amounts.reduce((total, { amount }) => total + amount, 0)
+  const money1 = (amounts: readonly { readonly amount: number }[]) =>
+    amounts.reduce((total, { amount }) => total + amount, 0)
   return {
     orders: placed.statuses.reduce((total, row) => total + row.orders, 0),
     confirmed: count('confirmed'),

@@ -1,0 +1,105 @@
+import type { Env } from '../base/env.ts'
+import { loop, type Loop } from '../base/loop.ts'
+import type { Message } from '../contract/index.ts'
+import { Superseded, type HeldMessage, type Store, type SubscriptionId } from '../store/store.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { delivery, type Settlement } from './delivery.ts'
+import type { Lane } from './lane.ts'
+import { afterFailedTry } from './tries.ts'
+
+/** How long a host may be at work on a held message before another may take it. */
+export const claimMs = 60_000
+const atOnce = 32
+const recountMs = 1_000
+
+interface HeldRetriesOptions {
+  readonly env: Env
+  readonly log: Logger
+  readonly id: SubscriptionId
+  readonly store: Store
+  readonly holder: string
+  readonly pollMs: number
+  readonly deliver: (message: Message, settlement: Settlement, signal: AbortSignal) => Promise<void>
+  readonly lanes: ReadonlyMap<number, Lane>
+  readonly signal: AbortSignal
+  readonly track: (work: Promise<unknown>) => void
+  /** A held message was handled. */
+  readonly release: (message: Message) => void
+  /** How often a held message was counted so far, in or out. */
+  readonly counted: () => number
+}
+
+/** Tries a subscription's held messages again, the first of each key, when they are due. */
+export const heldRetries = (options: HeldRetriesOptions): Loop => {
+  const { env, id, store, log, lanes, signal } = options
+  let retrying = 0
+  let recounted = 0
+
+  const retry = async (held: HeldMessage) => {
+    const run = delivery({
+      held: true,
+      moveCursor: () => undefined,
+      settleHeld: (frame) => frame.settleHeld(held),
+    })
+    try {
+      await options.deliver(held.message, run.settlement, signal)
+      if (!run.settled) await store.commit(async (unit) => run.settlement.settle(unit.frame), true)
+      options.release(held.message)
+    } catch (error) {
+      if (error instanceof Superseded || signal.aborted) return
+      const state = afterFailedTry(error, held, env)
+      const { type, subject, correlationid } = held.message
+      const about = { event: type, key: subject, correlationId: correlationid }
+      if (state.parked) log.error('a message failed five times: its key is parked', about, error)
+      await store.subscriptions.held.tries.failed(held, state)
+    }
+  }
+
+  /** Others settle and discard held messages too: their keys are handled in their lanes again. */
+  const recount = async () => {
+    if (retrying > 0 || env.now() - recounted < recountMs) return
+    recounted = env.now()
+    const idle = [...lanes.values()].filter((lane) => !lane.busy && lane.held.size > 0)
+    const before = options.counted()
+    const rows = await store.subscriptions.held.keys(id)
+    // Counted by ourselves meanwhile: the answer may be from before that.
+    if (options.counted() !== before) return
+    for (const lane of idle) {
+      if (lane.busy) continue
+      lane.held.clear()
+      for (const row of rows)
+        if (row.partition === lane.partition) lane.held.set(row.key, row.count)
+    }
+  }
+
+  const retries: Loop = loop({
+    env,
+    failed: (error) => log.warn('held messages could not be looked up', {}, error),
+    turn: async () => {
+      const holding = [...lanes.values()].filter((lane) => lane.held.size > 0)
+      if (holding.length === 0 || retrying >= atOnce) return options.pollMs
+      const now = env.now()
+      const due = await store.subscriptions.held.claim(id, {
+        partitions: holding.map((lane) => lane.partition),
+        now,
+        until: now + claimMs,
+        holder: options.holder,
+        limit: atOnce - retrying,
+      })
+      for (const message of due) {
+        retrying += 1
+        const tried = retry(message)
+          .catch((error: unknown) => log.warn('a held message stays held', {}, error))
+          .finally(() => {
+            retrying -= 1
+            retries.wake()
+          })
+        options.track(tried)
+      }
+      if (due.length > 0) return 0
+      await recount()
+      return Math.min(50, options.pollMs)
+    },
+  })
+  return retries
+}
