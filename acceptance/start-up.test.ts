@@ -123,9 +123,9 @@ describe('cannot start', () => {
   test('with settings and options that are wrong', () =>
     each(
       [
-        { args: ['--port', '99999'], says: /SERVAL_PORT .* from 0 to 65535.*"99999"/ },
-        { args: ['--port', 'abc'], says: /SERVAL_PORT .*"abc"/ },
-        { args: ['--port=-1', '--port', '1.5'], says: /SERVAL_PORT .*"1.5"/ },
+        { args: ['--port', '99999'], says: /--port \(SERVAL_PORT\) .* from 0 to 65535.*"99999"/ },
+        { args: ['--port', 'abc'], says: /--port \(SERVAL_PORT\) .*"abc"/ },
+        { args: ['--port=-1', '--port', '1.5'], says: /--port \(SERVAL_PORT\) .*"1.5"/ },
         { args: ['--port', '-1'], says: /--port.*--help/ },
         { args: ['--operator-port', '65536'], says: /SERVAL_OPERATOR_PORT .*"65536"/ },
         { env: { SERVAL_LOG: 'loud' }, says: /SERVAL_LOG .*debug, info, warn, error.*"loud"/ },

@@ -120,7 +120,7 @@ ${wiring("system: { name: 'small', title: 'Small', version: '1', services: [], s
     [['-s', 'constructor'], /^There is no setup constructor/],
     [['--port', 'http'], badPort],
     [[], badPort, { SERVAL_PORT: 'http' }],
-    [['--log', 'loud'], 'SERVAL_LOG must be one of debug, info, warn, error; it is "loud"'],
+    [['--log', 'loud'], '--log (SERVAL_LOG) must be one of debug, info, warn, error; it is "loud"'],
     [
       ['-p', String(port)],
       `port ${port} on 127.0.0.1 is in use; stop what uses it or set another port`,

@@ -119,11 +119,14 @@ const start = async (
     return undefined
   }
   const source: Record<string, string | undefined> = { ...process.env }
+  const shownAs: Record<string, string> = {}
   for (const [name, flag] of Object.entries(flags)) {
     const value = given[name as keyof typeof given]
-    if (flag.variable !== '' && typeof value === 'string') source[flag.variable] = value
+    if (flag.variable === '' || typeof value !== 'string') continue
+    source[flag.variable] = value
+    shownAs[flag.variable] = `--${name} (${flag.variable})`
   }
-  const settings = settingsFrom(source)
+  const settings = settingsFrom(source, shownAs)
   const env = systemEnv()
   const log = logger({
     env,

@@ -20,10 +20,17 @@ export interface Settings {
 const shown = (name: string, value: string) =>
   /SECRET|KEY|PASS|TOKEN|CREDENTIAL|URL/i.test(name) ? 'something else' : JSON.stringify(value)
 
-export const settingsFrom = (source: Readonly<Record<string, string | undefined>>): Settings => {
+/** Settings from named texts; `shownAs` says by which name a person gave one, such as an option's. */
+export const settingsFrom = (
+  source: Readonly<Record<string, string | undefined>>,
+  shownAs: Readonly<Record<string, string>> = {},
+): Settings => {
   const given = (name: string) => (source[name] === '' ? undefined : source[name])
   const wrong = (name: string, must: string, value: string) =>
-    failure('misconfigured', `${name} must be ${must}; it is ${shown(name, value)}`)
+    failure(
+      'misconfigured',
+      `${shownAs[name] ?? name} must be ${must}; it is ${shown(name, value)}`,
+    )
   const integer: Settings['integer'] = (name, otherwise, { from, to }) => {
     const value = given(name)
     if (value === undefined) return otherwise
