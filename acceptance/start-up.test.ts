@@ -127,7 +127,10 @@ describe('cannot start', () => {
         { args: ['--port', 'abc'], says: /--port \(SERVAL_PORT\) .*"abc"/ },
         { args: ['--port=-1', '--port', '1.5'], says: /--port \(SERVAL_PORT\) .*"1.5"/ },
         { args: ['--port', '-1'], says: /--port.*--help/ },
-        { args: ['--operator-port', '65536'], says: /SERVAL_OPERATOR_PORT .*"65536"/ },
+        {
+          args: ['--operator-port', '65536'],
+          says: /--operator-port \(SERVAL_OPERATOR_PORT\) .*"65536"/,
+        },
         { env: { SERVAL_LOG: 'loud' }, says: /SERVAL_LOG .*debug, info, warn, error.*"loud"/ },
         { env: { SERVAL_HOST: '192.0.2.1' }, says: /192\.0\.2\.1/ },
         { args: ['--colour', 'red'], says: /--colour.*--help/ },

@@ -118,7 +118,7 @@ ${wiring("system: { name: 'small', title: 'Small', version: '1', services: [], s
     [['-s', wiringFails], new RegExp(`^${wiringFails}: its wiring failed: .`)],
     [['-s', 'lion'], 'There is no setup lion; there are small, or give the path of a file'],
     [['-s', 'constructor'], /^There is no setup constructor/],
-    [['--port', 'http'], badPort],
+    [['--port', 'http'], badPort.replace('SERVAL_PORT', '--port (SERVAL_PORT)')],
     [[], badPort, { SERVAL_PORT: 'http' }],
     [['--log', 'loud'], '--log (SERVAL_LOG) must be one of debug, info, warn, error; it is "loud"'],
     [
