@@ -1,11 +1,11 @@
 import type { Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
-import { loop, type Loop } from '../base/loop.ts'
+import { loop } from '../base/loop.ts'
 import type { Client, Contract } from '../contract/index.ts'
 import { ownerOf } from '../events/partition.ts'
 import { relay } from '../events/relay.ts'
 import { openSubscription } from '../events/open-subscription.ts'
-import { subscriber, type Subscriber } from '../events/subscriber.ts'
+import { subscriber, type SubscriberOptions } from '../events/subscriber.ts'
 import { jobRunner } from '../jobs/runner.ts'
 import type { Caller, Link } from '../link/call.ts'
 import { betweenServices, clientOf, guardedLink } from '../link/client.ts'
@@ -47,13 +47,60 @@ export interface RunningServices {
 const beatMs = 1_000
 const aliveMs = 5_000
 
-interface Running {
+/** What the parts of one start share. */
+interface Shared {
+  readonly env: Env
+  readonly log: Logger
+  /** This host's id. */
+  readonly host: string
+  readonly pollMs: number
+}
+
+interface Opened {
   readonly service: Service
   readonly store: Store
   readonly server: ServiceServer
-  readonly relay: Loop
-  readonly jobs: Loop
+  readonly runtime: ServiceRuntime
+  /** Wakes the loops that are started later. */
+  readonly wake: { relay: () => void; jobs: () => void }
+  /** The hosts alive, by the last heartbeat. */
   hosts: readonly string[]
+}
+
+/** Opens a service's store, with its recurring jobs, and adds this host to those that share it. */
+const openStore = async (
+  service: Service,
+  options: ServicesOptions,
+  beat: (store: Store) => Promise<readonly string[]>,
+) => {
+  const { env, ports, stores } = options
+  const name = service.contract.name
+  for (const port of service.ports)
+    if (ports[port] === undefined)
+      throw failure(
+        'cannot-start',
+        `the service ${name} needs the port ${port}; the setup provides ${Object.keys(ports).join(', ') || 'none'}`,
+      )
+  const store = await stores.open(name, service.repositories, env)
+  if (stores.exclusive) await store.hosts.reset()
+  for (const job of service.jobs)
+    if (job.everyMs !== undefined) await store.jobs.ensure(job.name, env.now() + job.everyMs)
+  for (const [job, kept] of keepJobs(store, env))
+    await store.jobs.ensure(job, env.now() + kept.everyMs)
+  return { service, store, hosts: await beat(store) }
+}
+
+/** Links with guards of their own for each caller and operation: one that fails or hangs stops no other. */
+const guardedLinks = (link: Link, env: Env) => {
+  const guarded = new Map<string, Link>()
+  return (caller: string): Link => ({
+    call: (call) => {
+      const id = `${caller}→${call.target}`
+      const known = guarded.get(id) ?? guardedLink(link, env)
+      guarded.set(id, known)
+      return known.call(call)
+    },
+  })
 }
 
 /** Runs services in this process: their stores, servers, relays, subscriptions and jobs. */
@@ -61,93 +108,66 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   const { env, log } = options
   const host = env.id()
   const pollMs = options.pollMs ?? (options.stores.exclusive ? 2_000 : 200)
-  const running = new Map<string, Running>()
-  const subscribers: { readonly publisher: string; readonly subscriber: Subscriber }[] = []
-
-  const local = localLink((contract) => running.get(contract)?.server.handle)
-  const guarded = new Map<string, Link>()
-  const linkFrom = (caller: string) => (contract: Contract) => {
-    const id = `${caller}→${contract.name}`
-    const link = guarded.get(id) ?? betweenServices(guardedLink(local, env))
-    guarded.set(id, link)
-    return link
-  }
-
-  const alive = async (store: Store) => store.hosts.beat(host, env.now(), env.now() + aliveMs)
-
-  const opened = await Promise.all(
-    options.services.map(async (service) => {
-      const name = service.contract.name
-      for (const port of service.ports)
-        if (options.ports[port] === undefined)
-          throw failure(
-            'cannot-start',
-            `the service ${name} needs the port ${port}; the setup provides ${Object.keys(options.ports).join(', ') || 'none'}`,
-          )
-      const store = await options.stores.open(name, service.repositories, env)
-      if (options.stores.exclusive) await store.hosts.reset()
-      for (const job of service.jobs)
-        if (job.everyMs !== undefined) await store.jobs.ensure(job.name, env.now() + job.everyMs)
-      for (const [job, kept] of keepJobs(store, env))
-        await store.jobs.ensure(job, env.now() + kept.everyMs)
-      return { service, store, hosts: await alive(store) }
-    }),
+  const shared: Shared = { env, log, host, pollMs }
+  const beat = (store: Store) => store.hosts.beat(host, env.now(), env.now() + aliveMs)
+  const stores = await Promise.all(
+    options.services.map((service) => openStore(service, options, beat)),
   )
-
   await options.opened?.(
-    new Map(opened.map(({ service, store }) => [service.contract.name, store])),
+    new Map(stores.map(({ service, store }) => [service.contract.name, store])),
   )
 
-  for (const { service, store, hosts } of opened) {
+  const running = new Map<string, Opened>()
+  const linkFrom = guardedLinks(
+    localLink((contract) => running.get(contract)?.server.handle),
+    env,
+  )
+  for (const { service, store, hosts } of stores) {
     const name = service.contract.name
-    const wake: { relay: () => void; jobs: () => void } = {
-      relay: () => undefined,
-      jobs: () => undefined,
-    }
+    const wake = { relay: () => undefined as void, jobs: () => undefined as void }
     const runtime: ServiceRuntime = {
       service,
       env,
       log: log.with({ service: name }),
       store,
-      linkTo: linkFrom(name),
+      link: betweenServices(linkFrom(name)),
       ports: Object.fromEntries(service.ports.map((port) => [port, options.ports[port]])),
       secret: (purpose) => options.secret(name, purpose),
       published: () => wake.relay(),
       scheduled: () => wake.jobs(),
     }
-    const server = serviceServer(runtime)
-    const grown = () => {
-      for (const one of subscribers) if (one.publisher === name) one.subscriber.wake()
-    }
-    const loops = {
-      relay: relay({ env, log: runtime.log, source: store.log, pollMs, grown }),
-      jobs: jobRunner(jobsOf(service, server, store, { env, log: runtime.log, host, pollMs })),
-    }
-    wake.relay = loops.relay.wake
-    wake.jobs = loops.jobs.wake
-    running.set(name, { service, store, server, hosts, ...loops })
+    running.set(name, { service, store, server: serviceServer(runtime), runtime, wake, hosts })
   }
 
-  for (const one of running.values())
-    for (const made of await subscriptionsOf(one, {
-      env,
-      log,
-      host,
-      pollMs,
-      linkTo: (name) => linkFrom(one.service.contract.name)({ name } as Contract),
-    }))
-      subscribers.push(made)
-
+  // Every subscription is registered before anything runs: what fails here leaves nothing behind.
+  const subscriptions = await Promise.all(
+    [...running.values()].flatMap((one) => subscribe(one, shared)),
+  )
+  const subscribers = subscriptions.map((made) => ({
+    ...made,
+    subscriber: subscriber(made.options),
+  }))
+  const loops = [...running.values()].map((one) => {
+    const grown = () => {
+      for (const { publisher, subscriber: reader } of subscribers)
+        if (publisher === one.service.contract.name) reader.wake()
+    }
+    const moving = relay({ env, log: one.runtime.log, source: one.store.log, pollMs, grown })
+    const working = jobRunner(jobsOf(one, shared))
+    one.wake.relay = moving.wake
+    one.wake.jobs = working.wake
+    return { moving, working }
+  })
   const heart = loop({
     env,
     failed: (error) => log.warn('a heartbeat failed', {}, error),
     turn: async () => {
-      for (const one of running.values()) one.hosts = await alive(one.store)
+      for (const one of running.values()) one.hosts = await beat(one.store)
       return beatMs
     },
   })
 
-  const external = guardedLink(local, env)
+  const external = linkFrom('outside')
   return {
     link: external,
     stores: new Map([...running].map(([name, one]) => [name, one.store])),
@@ -162,21 +182,14 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       }),
     stop: async () => {
       await Promise.all([...subscribers.map((one) => one.subscriber.stop()), heart.stop()])
-      await Promise.all([...running.values()].map((one) => one.jobs.stop()))
-      await Promise.all([...running.values()].map((one) => one.relay.stop()))
+      await Promise.all(loops.map(({ working }) => working.stop()))
+      await Promise.all(loops.map(({ moving }) => moving.stop()))
       await Promise.allSettled([...running.values()].map((one) => one.store.hosts.leave(host)))
     },
   }
 }
 
-interface Shared {
-  readonly env: Env
-  readonly log: Logger
-  readonly host: string
-  readonly pollMs: number
-}
-
-const jobsOf = (service: Service, server: ServiceServer, store: Store, shared: Shared) => {
+const jobsOf = ({ service, store, server }: Opened, shared: Shared) => {
   const keeping = keepJobs(store, shared.env)
   const jobs = new Map<string, number | undefined>([
     ...service.jobs.map((job) => [job.name, job.everyMs] as const),
@@ -202,42 +215,29 @@ const jobsOf = (service: Service, server: ServiceServer, store: Store, shared: S
   }
 }
 
-/** Opens a service's subscriptions, one per publisher, and starts to read. */
-const subscriptionsOf = async (
-  one: Running,
-  shared: Shared & { readonly linkTo: (publisher: string) => Link },
-) => {
-  const { service, store, server } = one
+/** Opens a service's subscriptions, one per publisher; reading begins later. */
+const subscribe = (one: Opened, { env, log, host, pollMs }: Shared) => {
+  const { service, store, server, runtime } = one
   const name = service.contract.name
-  const publishers = [
-    ...new Set(service.subscriptions.map((subscription) => subscription.event.source)),
-  ]
-  return Promise.all(
-    publishers.map(async (publisher) => {
-      const mine = service.subscriptions.filter(
-        (subscription) => subscription.event.source === publisher,
-      )
-      const types = new Set(mine.map((subscription) => subscription.event.type))
-      const id = { subscription: name, publisher }
-      const source = logSource(shared.linkTo(publisher), publisher, name, shared.env)
-      const from = mine.every((subscription) => subscription.from === 'now') ? 'now' : 'oldest'
-      await openSubscription(id, source, store, from)
-      return {
-        publisher,
-        subscriber: subscriber({
-          env: shared.env,
-          log: shared.log.with({ service: name, publisher }),
-          id,
-          source,
-          store,
-          holder: shared.host,
-          owns: (partition) =>
-            ownerOf(one.hosts, `${name}/${publisher}/${partition}`) === shared.host,
-          handles: (type) => types.has(type),
-          deliver: server.deliver,
-          pollMs: shared.pollMs,
-        }),
-      }
-    }),
-  )
+  const byPublisher = Map.groupBy(service.subscriptions, ({ event }) => event.source)
+  return [...byPublisher].map(async ([publisher, mine]) => {
+    const types = new Set(mine.map(({ event }) => event.type))
+    const id = { subscription: name, publisher }
+    const source = logSource(runtime.link, publisher, name, env)
+    const from = mine.every((subscription) => subscription.from === 'now') ? 'now' : 'oldest'
+    await openSubscription(id, source, store, from)
+    const options: SubscriberOptions = {
+      env,
+      log: log.with({ service: name, publisher }),
+      id,
+      source,
+      store,
+      holder: host,
+      owns: (partition) => ownerOf(one.hosts, `${name}/${publisher}/${partition}`) === host,
+      handles: (type) => types.has(type),
+      deliver: server.deliver,
+      pollMs,
+    }
+    return { publisher, options }
+  })
 }

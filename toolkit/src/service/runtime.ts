@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
-import { validOutput, type Contract } from '../contract/index.ts'
+import { validOutput } from '../contract/index.ts'
 import type { Settlement } from '../events/delivery.ts'
 import { partitionOf } from '../events/partition.ts'
 import type { Caller, Link } from '../link/call.ts'
@@ -18,8 +18,8 @@ export interface ServiceRuntime {
   readonly env: Env
   readonly log: Logger
   readonly store: Store
-  /** A guarded link to each contract in `uses`. */
-  readonly linkTo: (contract: Contract) => Link
+  /** Reaches the services that this one uses, with guards for each operation. */
+  readonly link: Link
   readonly ports: Readonly<Record<string, unknown>>
   readonly secret: (purpose: string) => Promise<Uint8Array<ArrayBuffer>>
   /** Called after a step that published, or set a job, has committed. */
@@ -117,7 +117,7 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
       clients ??= Object.fromEntries(
         Object.entries(service.uses).map(([name, contract]) => [
           name,
-          clientOf(contract, runtime.linkTo(contract), {
+          clientOf(contract, runtime.link, {
             env,
             caller: { kind: 'service', name: service.contract.name },
             deadline: cause.deadline,

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { failure } from '../base/failure.ts'
+import { command, contract, event, query } from '../contract/index.ts'
+import { memoryStores } from '../engines/memory/index.ts'
+import { port, service } from '../service/index.ts'
+import { startTestServices } from '../testing/index.ts'
+
+const nothing = z.object({})
+const ask = (summary: string) =>
+  query({ summary, access: 'public', input: nothing, output: nothing })
+const away = contract('away', {
+  operations: { broken: ask('Is never there'), fine: ask('Answers') },
+})
+const other = contract('other', { operations: { fine: ask('Answers') } })
+
+test('an operation that fails again and again is not called for a while; no other suffers', async () => {
+  let calls = 0
+  const awayService = service(away, {
+    operations: {
+      broken: async () => {
+        calls += 1
+        throw failure('unavailable', 'not there')
+      },
+      fine: async () => ({}),
+    },
+  })
+  const otherService = service(other, { operations: { fine: async () => ({}) } })
+  const system = await startTestServices({
+    services: [awayService, otherService],
+    stores: memoryStores(),
+  })
+  const client = system.client(away, { kind: 'anonymous' })
+  const codes = new Set<unknown>()
+  for (let n = 0; n < 60; n++)
+    codes.add(await client.broken({}).catch((error: { code: unknown }) => error.code))
+  expect(codes).toEqual(new Set(['unavailable', 'breaker-open']))
+  expect(calls).toBeLessThan(60)
+  expect(await client.fine({})).toEqual({})
+  expect(await system.client(other, { kind: 'anonymous' }).fine({})).toEqual({})
+  await system.end()
+})
+
+test('a service whose port the setup lacks does not start, and says which', async () => {
+  const needy = contract('needy', { operations: {} })
+  const needyService = service(needy, { operations: {}, ports: { mail: port<object>() } })
+  const started = startTestServices({ services: [needyService], stores: memoryStores() })
+  const failed = await started.catch((error: unknown) => error)
+  expect(failed).toMatchObject({ code: 'cannot-start' })
+  expect(String(failed)).toContain('the service needy needs the port mail')
+})
+
+test('a subscription to a service that does not run keeps the host from starting, and leaves nothing running', async () => {
+  const publisher = contract('publisher', {
+    operations: {
+      publish: command({
+        summary: 'Publishes',
+        access: 'internal',
+        repeat: 'natural',
+        input: nothing,
+        output: nothing,
+      }),
+    },
+    events: { said: event('said', { version: 1, key: 'id', data: z.object({ id: z.string() }) }) },
+  })
+  const lonely = contract('lonely', { operations: {} })
+  const lonelyService = service(lonely, {
+    operations: {},
+    subscriptions: (on) => [on(publisher.events.said, async () => undefined)],
+  })
+  const started = startTestServices({ services: [lonelyService], stores: memoryStores() })
+  const failed = await started.catch((error: unknown) => error)
+  expect(failed).toMatchObject({ code: 'unavailable' })
+  expect(String(failed)).toContain('publisher')
+})
