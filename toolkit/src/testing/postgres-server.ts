@@ -175,7 +175,9 @@ const supervise = async (command: { file: string; args: string[] }, folder: stri
     const deadline = performance.now() + 30_000
     while (!(await said()).includes('ready to accept connections')) {
       const reason = await said()
-      if (/\bFATAL\b/.test(reason) || performance.now() > deadline) {
+      // Clients that do not wait are refused with a FATAL of their own while it recovers.
+      const fatal = /\bFATAL:(?!\s+the database system is )/.test(reason)
+      if (fatal || performance.now() > deadline) {
         await end('QUIT')
         throw new Error(`PostgreSQL did not start:\n${reason}`)
       }

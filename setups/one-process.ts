@@ -1,0 +1,34 @@
+import { argon2Passwords } from 'serval/engines/argon2'
+import { listenHttp } from 'serval/engines/http'
+import { joseSigner, jwtAuthenticator } from 'serval/engines/jose'
+import { mailbox } from 'serval/engines/mailbox'
+import { secretFile, type Settings, type Setup } from 'serval/host'
+import { accounts } from '../shop/accounts/contract.ts'
+import { shop } from '../shop/shop.ts'
+
+/** The folder of what a setup of one process keeps beside its stores. */
+export const dataFolder = (settings: Settings): string => settings.text('SERVAL_DATA', 'data')
+
+/** What the setups of one process share: everything but where the state lives. */
+export const oneProcess = (settings: Settings): Omit<Setup, 'stores'> => ({
+  system: shop,
+  development: true,
+  ports: {
+    mail: mailbox({ file: `${dataFolder(settings)}/mailbox.jsonl` }),
+    passwords: argon2Passwords(),
+    tokens: joseSigner(),
+  },
+  listen: listenHttp,
+  authenticate: (connect) =>
+    jwtAuthenticator({
+      keys: () => connect(accounts).keys({}),
+      issuer: 'serval-shop',
+      audience: 'serval-shop',
+    }),
+  public: {
+    host: settings.text('SERVAL_HOST', '127.0.0.1'),
+    port: settings.port('SERVAL_PORT', 8080),
+  },
+  operator: { host: '127.0.0.1', port: settings.port('SERVAL_OPERATOR_PORT', 8081) },
+  masterSecret: secretFile(`${dataFolder(settings)}/secret`),
+})
