@@ -215,8 +215,8 @@ describe('cannot start', () => {
     const { port } = server.address() as AddressInfo
     await each(
       [
-        { url: undefined, says: /^SERVAL_DATABASE_URL must be set$/ },
-        { url: '', says: /^SERVAL_DATABASE_URL must be set$/ },
+        { url: undefined, says: /^SERVAL_DATABASE_URL must be postgres:/ },
+        { url: '', says: /^SERVAL_DATABASE_URL must be postgres:/ },
         { url: 'geheim', says: /^SERVAL_DATABASE_URL must be postgres:/ },
         {
           url: 'mysql://serval:geheim@127.0.0.1/x',

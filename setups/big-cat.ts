@@ -8,5 +8,5 @@ const setting = 'SERVAL_DATABASE_URL'
 /** One process on a PostgreSQL server: a database and a role for each service. */
 export default setup('big-cat', (settings) => ({
   ...oneProcess(settings),
-  stores: sqlStores(postgres({ url: settings.text(setting), setting })),
+  stores: sqlStores(postgres({ url: settings.text(setting, ''), setting })),
 }))

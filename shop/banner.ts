@@ -5,6 +5,7 @@ import { demoAccounts, demoPassword } from './demo-accounts.ts'
 export const banner = ({ setupName, setup, host, tookMs }: Started): string => {
   const address = `http://${host.public.host}:${host.public.port}`
   const operator = `http://${host.operator.host}:${host.operator.port}`
+  const elsewhere = host.public.port === 8080 ? '' : ` -- --address ${address}`
   const rows: (readonly [string, string])[] = [
     ['Shop', address],
     ['', `curl '${address}/api/v1/products?q=mug'`],
@@ -13,16 +14,13 @@ export const banner = ({ setupName, setup, host, tookMs }: Started): string => {
     ['', `header  x-serval-operator: ${host.operatorKey}`],
     ['Stores', setup.stores.name],
     ...(setup.development
-      ? demoAccounts.map(
-          ({ email }, at) =>
-            [
-              at === 0 ? 'Accounts' : '',
-              email.padEnd(22) + (at === 0 ? `password ${demoPassword}` : ''),
-            ] as const,
-        )
+      ? ([
+          ['Accounts', demoAccounts.map(({ email }) => email).join(', ')],
+          ['', `password  ${demoPassword}`],
+        ] as const)
       : []),
-    ['Next', 'npm run demo        a customer’s day, in another terminal'],
-    ['', 'README.md           what to read and try'],
+    ['Next', `in another terminal, a customer’s day:  npm run demo${elsewhere}`],
+    ['', 'what to read and try:  README.md'],
   ]
   return [
     '',

@@ -7,5 +7,9 @@ await run({
     'big-cat': () => import('../setups/big-cat.ts'),
   },
   defaultSetup: 'kitten',
+  helpNotes: [
+    'Without options: port 8080, operator’s port 8081, the folder data, log level warn.',
+    'big-cat needs SERVAL_DATABASE_URL=postgres://user:password@host:port/database.',
+  ],
   banner,
 })

@@ -217,7 +217,9 @@ export const demo = async (argv: readonly string[], io: DemoIo): Promise<number>
     if (error instanceof UsageError)
       complain(`${error.message}\n  Run with --help for the options.`)
     else if (error instanceof ServalError && error.kind === 'unavailable' && error.ran !== 'ran')
-      complain(`No shop answers at ${address}: start it with npm start, in another terminal.`)
+      complain(
+        `No shop answers at ${address}: start it with npm start, in another terminal,\n  or give its address as --address.`,
+      )
     else complain(error instanceof Error ? error.message : String(error))
     return 1
   }

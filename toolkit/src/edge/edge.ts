@@ -135,10 +135,16 @@ const findRoute = (options: EdgeOptions): Stage => {
 const authenticate =
   (identify: Identify): Stage =>
   async (exchange, next) => {
-    if (exchange.route?.operation.access === 'public')
-      return next({ ...exchange, caller: { kind: 'anonymous' } })
+    const access = exchange.route?.operation.access
+    if (access === 'public') return next({ ...exchange, caller: { kind: 'anonymous' } })
     const caller = await identify(exchange.request)
-    if (caller === undefined) throw failure('unauthenticated', 'Sign in and send the access token')
+    if (caller === undefined)
+      throw failure(
+        'unauthenticated',
+        access === 'operator'
+          ? 'Send the operator’s key, which the host prints at its start, as x-serval-operator'
+          : 'Sign in and send the access token',
+      )
     return next({ ...exchange, caller })
   }
 

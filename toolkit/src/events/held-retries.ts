@@ -1,7 +1,13 @@
 import type { Env } from '../base/env.ts'
 import { loop, type Loop } from '../base/loop.ts'
 import type { Message } from '../contract/index.ts'
-import { Superseded, type HeldMessage, type Store, type SubscriptionId } from '../store/store.ts'
+import {
+  Superseded,
+  type HeldMessage,
+  type Position,
+  type Store,
+  type SubscriptionId,
+} from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { delivery, type Settlement } from './delivery.ts'
 import type { Lane } from './lane.ts'
@@ -11,6 +17,9 @@ import { afterFailedTry } from './tries.ts'
 export const claimMs = 60_000
 const atOnce = 32
 const recountMs = 1_000
+
+const isAmong = (held: Iterable<Position>, at: Position): boolean =>
+  [...held].some((one) => one.partition === at.partition && one.position === at.position)
 
 interface HeldRetriesOptions {
   readonly env: Env
@@ -23,6 +32,8 @@ interface HeldRetriesOptions {
   readonly lanes: ReadonlyMap<number, Lane>
   readonly signal: AbortSignal
   readonly track: (work: Promise<unknown>) => void
+  /** The held messages that this host is at work on. */
+  readonly working: Set<Position>
   /** A held message was handled. */
   readonly release: (message: Message) => void
   /** How often a held message was counted so far, in or out. */
@@ -31,7 +42,7 @@ interface HeldRetriesOptions {
 
 /** Tries a subscription's held messages again, the first of each key, when they are due. */
 export const heldRetries = (options: HeldRetriesOptions): Loop => {
-  const { env, id, store, log, lanes, signal } = options
+  const { env, id, store, log, lanes, signal, working } = options
   let retrying = 0
   let recounted = 0
 
@@ -79,19 +90,25 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
       const holding = [...lanes.values()].filter((lane) => lane.held.size > 0)
       if (holding.length === 0 || retrying >= atOnce) return options.pollMs
       const now = env.now()
+      const known = [...working]
       const due = await store.subscriptions.held.claim(id, {
         partitions: holding.map((lane) => lane.partition),
         now,
         until: now + claimMs,
         holder: options.holder,
         limit: atOnce - retrying,
+        working: known,
       })
       for (const message of due) {
+        // Set aside by ourselves while the claim was under way: its handler goes on.
+        if (isAmong(working, message) && !isAmong(known, message)) continue
         retrying += 1
+        working.add(message)
         const tried = retry(message)
           .catch((error: unknown) => log.warn('a held message stays held', {}, error))
           .finally(() => {
             retrying -= 1
+            working.delete(message)
             retries.wake()
           })
         options.track(tried)

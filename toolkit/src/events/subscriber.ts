@@ -1,7 +1,13 @@
 import type { Env } from '../base/env.ts'
 import { loop, type Loop } from '../base/loop.ts'
 import type { Message } from '../contract/index.ts'
-import { Superseded, type CursorMove, type Store, type SubscriptionId } from '../store/store.ts'
+import {
+  Superseded,
+  type CursorMove,
+  type Position,
+  type Store,
+  type SubscriptionId,
+} from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { delivery, type Settlement } from './delivery.ts'
 import { claimMs, heldRetries } from './held-retries.ts'
@@ -48,6 +54,8 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
   const lanes = new Map<number, Lane>()
   const stopping = new AbortController()
   const under = new Set<Promise<unknown>>()
+  /** The held messages that this host is at work on. */
+  const working = new Set<Position>()
   let aside = 0
   let reported = 0
   /** How often a held message was counted, in or out. */
@@ -153,14 +161,20 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     ])
     patience.abort()
     if (first === 'slow' && aside < maxAside && !stopping.signal.aborted) {
-      const moved = await run.setAside(() =>
-        hold(lane, message, { dueAt: env.now() + claimMs, holder: options.holder }),
-      )
+      working.add(message)
+      const moved = await run
+        .setAside(() => hold(lane, message, { dueAt: env.now() + claimMs, holder: options.holder }))
+        .catch((error: unknown) => {
+          working.delete(message)
+          throw error
+        })
       if (moved) {
         aside += 1
-        track(done.then((end) => settleAside(message, end)).finally(() => (aside -= 1)))
+        const settled = done.then((end) => settleAside(message, end))
+        track(settled.finally(() => (working.delete(message), (aside -= 1))))
         return
       }
+      working.delete(message)
     }
     const outcome = first === 'slow' ? await done : first
     if (outcome === 'done') {
@@ -258,6 +272,7 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     lanes,
     signal: stopping.signal,
     track,
+    working,
     release,
     counted: () => counts,
   })

@@ -12,6 +12,8 @@ export interface RunOptions {
   /** The setups that come with the system, by name. */
   readonly setups: Readonly<Record<string, () => Promise<unknown>>>
   readonly defaultSetup: string
+  /** Lines for the end of the help text: what the setups take when nothing is given. */
+  readonly helpNotes?: readonly string[]
   /** What a person sees when the host is ready. */
   readonly banner: (about: Started) => string
 }
@@ -63,6 +65,7 @@ const helpText = (options: RunOptions) =>
     }),
     '',
     `Setups: ${Object.keys(options.setups).join(', ')}; the default is ${options.defaultSetup}.`,
+    ...(options.helpNotes ?? []),
     'SERVAL_RUNTIME=node runs it on Node instead of Bun.',
   ].join('\n')
 

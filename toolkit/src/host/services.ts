@@ -124,7 +124,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   )
   for (const { service, store, hosts } of stores) {
     const name = service.contract.name
-    const wake = { relay: () => undefined as void, jobs: () => undefined as void }
+    const wake: Opened['wake'] = { relay: () => undefined, jobs: () => undefined }
     const runtime: ServiceRuntime = {
       service,
       env,

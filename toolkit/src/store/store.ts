@@ -195,6 +195,11 @@ export interface HeldStore {
       readonly until: number
       readonly holder: string
       readonly limit: number
+      /**
+       * What `holder` is at work on. What else it is said to hold is claimed at once: a claim whose answer was lost, or a try whose
+       * failure could not be written down.
+       */
+      readonly working?: readonly Position[]
     },
   ): Promise<readonly HeldMessage[]>
   readonly tries: HeldTries

@@ -117,7 +117,9 @@ const heldStore = (own: Tables): HeldStore => ({
       )
       const due = (row: HeldRow) =>
         row.dueAt <= claim.now ||
-        (row.holder !== undefined && !isAlive(tables, row.holder, claim.now))
+        (row.holder === claim.holder
+          ? claim.working?.some((at) => byPlace(at, row) === 0) === false
+          : row.holder !== undefined && !isAlive(tables, row.holder, claim.now))
       const claimed = [...firsts.values()]
         .filter((row) => claim.partitions.includes(row.partition) && !row.parked && due(row))
         .sort((a, b) => a.dueAt - b.dueAt)

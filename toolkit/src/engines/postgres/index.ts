@@ -87,11 +87,12 @@ export const postgres = (options: PostgresOptions): SqlServer => {
       return database
     } catch (error) {
       const where = urls[service] === undefined ? setting : `urls.${service}`
-      throw failure(
-        'cannot-start',
-        `${name}, ${service}: ${sqlError(error).message}; see that the server runs, and that address, user and password in ${where} are right`,
-        { cause: error },
-      )
+      const { message, sqlState } = sqlError(error)
+      const fix =
+        sqlState === '42501'
+          ? `the user in ${where} must be allowed to create databases and roles`
+          : `see that the server runs, and that address, user, password and database in ${where} are right`
+      throw failure('cannot-start', `${name}, ${service}: ${message}; ${fix}`, { cause: error })
     }
   }
 

@@ -123,8 +123,13 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
          where (subscription, publisher, partition, position) in (
            select subscription, publisher, partition, position from serval_held h
            where subscription = $1 and publisher = $2 and partition = any($3::smallint[]) and not parked
-             and (due_at <= $4::timestamptz or holder is not null and not exists (
-               select 1 from serval_host where host = h.holder and until > $4::timestamptz))
+             and (due_at <= $4::timestamptz or case
+               when holder = $6 then $8::smallint[] is not null and not exists (
+                 select 1 from unnest($8::smallint[], $9::bigint[]) as w (partition, position)
+                 where w.partition = h.partition and w.position = h.position)
+               when holder is not null then not exists (
+                 select 1 from serval_host where host = h.holder and until > $4::timestamptz)
+               else false end)
              and not exists (select 1 from serval_held e where e.subscription = $1 and e.publisher = $2
                and e.partition = h.partition and e.key = h.key and e.position < h.position)
            order by due_at limit $7::int for update skip locked
@@ -137,6 +142,8 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
           rfc3339(claim.until),
           claim.holder,
           claim.limit,
+          claim.working?.map((at) => at.partition) ?? null,
+          claim.working?.map((at) => at.position) ?? null,
         ],
       )
       return rows.map(heldMessage)

@@ -141,6 +141,22 @@ export const heldMessages = (at: At) => {
     expect(await claim({ now: 102, holder: 'third' })).toEqual([1])
   })
 
+  test('what a host holds without working on it, it may claim again at once; others wait', async () => {
+    const { first, second } = at()
+    const { claim } = await hold(first, ['a', 'b'])
+    await first.hosts.beat('one', 1, 10_000)
+    expect(await claim({ now: 1, until: 50, holder: 'one' })).toEqual([1, 2])
+    const working = [{ partition: 0, position: 2 }]
+    expect(await claim({ now: 2, until: 50, holder: 'two', from: second, working: [] })).toEqual([])
+    expect(await claim({ now: 2, until: 50, holder: 'one', working })).toEqual([1])
+    const both = [{ partition: 0, position: 1 }, ...working]
+    expect(await claim({ now: 3, until: 50, holder: 'one', working: both })).toEqual([])
+    await first.hosts.reset()
+    // Its heartbeat ended while the store was away: what it works on is its own all the same.
+    expect(await claim({ now: 4, until: 50, holder: 'one', working: both })).toEqual([])
+    expect(await claim({ now: 50, until: 90, holder: 'one', working: both })).toEqual([1, 2])
+  })
+
   test('two hosts that claim at once never get the same message', async () => {
     const { first, second, env } = at()
     await first.hosts.beat('one', 1, 1_000)
