@@ -147,9 +147,11 @@ const operationObject = (
 /** The OpenAPI 3.1 document of contracts: made from them, so that it cannot say anything else. */
 export const openApi = (options: OpenApiOptions): JsonSchema => {
   const paths: Record<string, Record<string, unknown>> = {}
+  const served = new Set<string>()
   for (const contract of options.contracts)
     for (const [name, operation] of Object.entries(contract.operations)) {
       if (operation.http === undefined || !options.serves(operation)) continue
+      served.add(contract.name)
       const path = operation.http.path.replaceAll(/\/:([^/]+)/g, '/{$1}')
       paths[path] = {
         ...paths[path],
@@ -159,7 +161,7 @@ export const openApi = (options: OpenApiOptions): JsonSchema => {
   return {
     openapi: '3.1.0',
     info: { title: options.title, version: options.version },
-    tags: options.contracts.map((contract) => ({ name: contract.name })),
+    tags: [...served].map((name) => ({ name })),
     paths,
     components: {
       schemas: { Problem: problemSchema },
