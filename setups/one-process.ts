@@ -2,6 +2,7 @@ import { argon2Passwords } from 'serval/engines/argon2'
 import { listenHttp } from 'serval/engines/http'
 import { joseSigner, jwtAuthenticator } from 'serval/engines/jose'
 import { mailbox } from 'serval/engines/mailbox'
+import { smtp } from 'serval/engines/smtp'
 import { secretFile, type Settings, type Setup } from 'serval/host'
 import { accounts } from '../shop/accounts/contract.ts'
 import { shop } from '../shop/shop.ts'
@@ -9,12 +10,21 @@ import { shop } from '../shop/shop.ts'
 /** The folder of what a setup of one process keeps beside its stores. */
 export const dataFolder = (settings: Settings): string => settings.text('SERVAL_DATA', 'data')
 
+/** Mail leaves through a real server when one is named; otherwise it stays in a mailbox that the operator can read. */
+const mailer = (settings: Settings) => {
+  const url = settings.text('SERVAL_SMTP_URL', '')
+  const from = settings.text('SERVAL_MAIL_FROM', 'The shop <orders@shop.test>')
+  return url === ''
+    ? mailbox({ file: `${dataFolder(settings)}/mailbox.jsonl` })
+    : smtp({ url, from })
+}
+
 /** What the setups of one process share: everything but where the state lives. */
 export const oneProcess = (settings: Settings): Omit<Setup, 'stores'> => ({
   system: shop,
-  development: true,
+  development: settings.flag('SERVAL_DEVELOPMENT', true),
   ports: {
-    mail: mailbox({ file: `${dataFolder(settings)}/mailbox.jsonl` }),
+    mail: mailer(settings),
     passwords: argon2Passwords(),
     tokens: joseSigner(),
   },
@@ -28,7 +38,12 @@ export const oneProcess = (settings: Settings): Omit<Setup, 'stores'> => ({
   public: {
     host: settings.text('SERVAL_HOST', '127.0.0.1'),
     port: settings.port('SERVAL_PORT', 8080),
+    setting: '--port, or SERVAL_PORT',
   },
-  operator: { host: '127.0.0.1', port: settings.port('SERVAL_OPERATOR_PORT', 8081) },
+  operator: {
+    host: '127.0.0.1',
+    port: settings.port('SERVAL_OPERATOR_PORT', 8081),
+    setting: '--operator-port, or SERVAL_OPERATOR_PORT',
+  },
   masterSecret: secretFile(`${dataFolder(settings)}/secret`),
 })

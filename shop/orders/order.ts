@@ -32,6 +32,8 @@ export interface OrderRecord {
 export const captureWithinMs = 10_000
 /** What a try gets that begins when that time is over, or nearly so. */
 export const lastTryMs = 5_000
+/** How much longer an order waits when payments cannot be reached at all. */
+export const unsentWithinMs = 60_000
 
 /*
  * The transitions. Each answers the order as it is afterwards, or undefined when the order is not in a state to make it: then

@@ -10,6 +10,7 @@ import {
   captureWithinMs,
   confirmed,
   lastTryMs,
+  unsentWithinMs,
   orderView,
   paid,
   reserved,
@@ -161,15 +162,16 @@ export const ordersService = service(orders, {
         () => reserved(env.now()),
         (error: unknown) => {
           if (codeOf(error) === 'out-of-stock') return cancelling('out-of-stock')
-          // Released before it was reserved: the customer cancelled, and that goes its own way.
-          if (codeOf(error) === 'reservation-gone') return cancelling('cancelled-by-customer')
+          // The customer cancelled, and that goes its own way; or the units were reserved, and given back before the order learned of it.
+          if (codeOf(error) === 'reservation-gone') return cancelling('out-of-stock')
           throw error
         },
       )
       await step(advance(order, next))
     }),
 
-    on(events.reserved, async ({ data: { orderId } }, { env, read, uses, secret, step }) => {
+    on(events.reserved, async ({ data: { orderId } }, context) => {
+      const { env, read, uses, secret, signal, step } = context
       const order = await read((r) => r.orders.load(orderId))
       if (order?.state.status !== 'reserved' || order.sealedToken === undefined) return
       const until = order.state.reservedAt + captureWithinMs
@@ -184,8 +186,12 @@ export const ordersService = service(orders, {
           if (codeOf(error) === 'payment-declined') return cancelling('payment-declined')
           // Refunded before it was captured: the cancellation goes its own way.
           if (codeOf(error) === 'payment-refused') return cancelling('cancelled-by-customer')
-          if (error instanceof ServalError && isUnavailability(error) && env.now() >= until)
-            return cancelling('payment-timeout')
+          const unavailable = error instanceof ServalError && isUnavailability(error)
+          // When this host stops, it was not the payment that took too long: the next host tries again.
+          if (!unavailable || signal.aborted) throw error
+          // What was not even sent was no try; but there is an end to that, too.
+          const end = error.ran === 'not-sent' ? until + unsentWithinMs : until
+          if (env.now() >= end) return cancelling('payment-timeout')
           throw error
         }
       }

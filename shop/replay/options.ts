@@ -88,7 +88,9 @@ const parse = (argv: readonly string[]) => {
   try {
     return parseArgs({ args: [...argv], options: flags, strict: true, allowPositionals: true })
   } catch (error) {
-    throw new Complaint(error instanceof Error ? error.message : String(error), 2)
+    // Beyond its first sentence it tells of arguments that begin with a hyphen.
+    const reason = error instanceof Error ? error.message.replace(/\. .*$|\.$/s, '') : String(error)
+    throw new Complaint(`${reason}. Run with --help to see the options.`, 2)
   }
 }
 

@@ -47,7 +47,7 @@ export interface EdgeOptions {
 /** The API gateway's handler: HTTP in, operations out. Stages run in list order. */
 export const edge = (options: EdgeOptions): ((request: HttpRequest) => Promise<HttpReply>) => {
   const stages: Stage[] = [
-    answerFailures(options.log),
+    answerFailures(options),
     ...(options.before ?? []),
     pages(options.pages ?? {}),
     findRoute(options),
@@ -63,8 +63,9 @@ export const edge = (options: EdgeOptions): ((request: HttpRequest) => Promise<H
 
 /** Turns whatever fails into a problem document, and gives every reply its request id. */
 const answerFailures =
-  (log: Logger): Stage =>
+  ({ env, log }: EdgeOptions): Stage =>
   async (exchange, next) => {
+    const begun = env.now()
     const { correlationId, path, request } = exchange
     const about = { correlationId, instance: path }
     const refuse = (error: unknown) => {
@@ -88,7 +89,13 @@ const answerFailures =
     } catch (error) {
       reply = refuse(error)
     }
-    log.debug('request', { correlationId, method: request.method, path, status: reply.status })
+    log.debug('request', {
+      correlationId,
+      method: request.method,
+      path,
+      status: reply.status,
+      ms: env.now() - begun,
+    })
     return {
       ...reply,
       headers: {

@@ -15,12 +15,15 @@ export const untried: Tries = { failures: 0, tries: 0 }
 
 /** Milliseconds before the next try: 50, doubled up to 2 s. */
 const backoff = (tries: number) => Math.min(2_000, 25 * 2 ** Math.min(tries, 10))
+/** No store takes a NUL or half of a surrogate pair. */
+const storable = (given: string) => given.slice(0, 2_000).replaceAll('\0', ' ').toWellFormed()
+
 /** For the operator who looks at a held message: what was thrown, and why. */
 const text = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error).slice(0, 2_000)
+  if (!(error instanceof Error)) return storable(String(error))
   const code = error instanceof ServalError ? `${error.code}: ` : ''
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : ''
-  return `${code}${error.message}${cause}`.slice(0, 2_000)
+  return storable(`${code}${error.message}${cause}`)
 }
 
 /** What a failed try makes of a message. Only a failure of its own brings it nearer to being parked; the waits grow with every one. */

@@ -208,3 +208,15 @@ test('it behaves as the model does, for any sequence of outcomes and pauses', as
     { numRuns: 300 },
   )
 })
+
+test('a probe that hangs does not keep others from trying for longer than the breaker was open', async () => {
+  const { env, guard, begin, answer, open } = setting()
+  await open()
+  await env.advance(10)
+  const hanging = begin()
+  expect(await answer()).toMatchObject({ code: 'breaker-open' })
+  await env.advance(10)
+  expect(await answer()).toBe('reply')
+  expect(guard.state().state).toBe('closed')
+  await hanging.end()
+})

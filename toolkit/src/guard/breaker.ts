@@ -2,7 +2,7 @@ import type { Env } from '../base/env.ts'
 import { asFailure, failure, isUnavailability, ServalError } from '../base/failure.ts'
 import type { Guarded, Interceptor } from './interceptor.ts'
 
-/** `closed` counts, `open` refuses until its time, `half-open` lets one call try. */
+/** `closed` counts, `open` refuses until its time, `half-open` lets one call try, and another when that one has not answered by `until`. */
 export type BreakerState =
   | {
       readonly state: 'closed'
@@ -11,7 +11,7 @@ export type BreakerState =
       readonly since: number
     }
   | { readonly state: 'open'; readonly until: number }
-  | { readonly state: 'half-open' }
+  | { readonly state: 'half-open'; readonly until: number }
 
 export interface BreakerOptions {
   readonly env: Env
@@ -66,9 +66,14 @@ export const breaker = <C extends Guarded, R>(
         : 'answered'
   }
   const guard: Interceptor<C, R> = async (call, next) => {
-    if (now.state === 'half-open' || (now.state === 'open' && env.now() < now.until))
-      throw failure('breaker-open', `${call.target}: calls wait because most of them failed`)
-    if (now.state === 'open') become({ state: 'half-open' })
+    if (now.state !== 'closed') {
+      if (env.now() < now.until)
+        throw failure('breaker-open', `${call.target}: calls wait because most of them failed`)
+      const trying: BreakerState = { state: 'half-open', until: env.now() + openMs }
+      // A probe that hangs must not keep others from trying; whichever answers first decides.
+      if (now.state === 'half-open') now = trying
+      else become(trying)
+    }
     const begun = era
     let counted = false
     const end = (outcome: Parameters<typeof count>[0]) => {

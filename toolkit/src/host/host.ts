@@ -1,4 +1,5 @@
 import type { Env } from '../base/env.ts'
+import { failure, ServalError } from '../base/failure.ts'
 import { openApi } from '../contract/openapi.ts'
 import type { Operation } from '../contract/index.ts'
 import {
@@ -16,7 +17,7 @@ import { control, controlLink } from './operator.ts'
 import { checkSecret } from './same-secret.ts'
 import { derive } from './secret.ts'
 import { startServices, type RunningServices } from './services.ts'
-import type { Connect, Setup } from './setup.ts'
+import type { Address, Connect, Setup } from './setup.ts'
 
 export interface RunningHost {
   readonly services: RunningServices
@@ -91,8 +92,14 @@ export const startHost = async ({
         log.error('a part could not be stopped', {}, error),
       )
   }
-  const listen = async (options: Parameters<Setup['listen']>[0]): Promise<HttpServer> => {
-    const server = await setup.listen(options)
+  const listen = async ({
+    setting,
+    ...options
+  }: Parameters<Setup['listen']>[0] & Pick<Address, 'setting'>): Promise<HttpServer> => {
+    const server = await setup.listen(options).catch((error: unknown) => {
+      if (setting === undefined || !(error instanceof ServalError)) throw error
+      throw failure('cannot-start', `${error.message} (${setting})`, { cause: error })
+    })
     started.push(() => drainServer(server, env))
     return server
   }
@@ -182,6 +189,7 @@ export const startHost = async ({
       }),
     })
     ready = true
+    log.info('ready', { public: front.port, operator: back.port, stores: setup.stores.name })
     return {
       services,
       public: front,
@@ -189,6 +197,7 @@ export const startHost = async ({
       operatorKey: key,
       drain: async () => {
         ready = false
+        log.info('stopping')
         await stop()
       },
     }

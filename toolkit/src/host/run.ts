@@ -88,9 +88,13 @@ const load = async (
   try {
     return { module: await import(pathToFileURL(file).href), file: name }
   } catch (cause) {
-    throw failure('misconfigured', `The setup file ${name} cannot be loaded: ${firstLine(cause)}`, {
-      cause,
-    })
+    throw failure(
+      'misconfigured',
+      `The setup file ${name} cannot be loaded: ${firstLine(cause).replace(/ imported from .*/, '')}`,
+      {
+        cause,
+      },
+    )
   }
 }
 

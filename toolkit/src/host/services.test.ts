@@ -4,7 +4,8 @@ import { failure } from '../base/failure.ts'
 import { command, contract, event, query } from '../contract/index.ts'
 import { memoryStores } from '../engines/memory/index.ts'
 import { port, service } from '../service/index.ts'
-import { startTestServices } from '../testing/index.ts'
+import type { StoreEngine } from '../store/engine.ts'
+import { manualEnv, startTestServices } from '../testing/index.ts'
 
 const nothing = z.object({})
 const ask = (summary: string) =>
@@ -72,4 +73,35 @@ test('a subscription to a service that does not run keeps the host from starting
   const failed = await started.catch((error: unknown) => error)
   expect(failed).toMatchObject({ code: 'unavailable' })
   expect(String(failed)).toContain('publisher')
+})
+
+test('a store that hangs takes this host from the hosts of its own service alone', async () => {
+  const engine = memoryStores()
+  let hangs = false
+  let beats = 0
+  const stores: StoreEngine = {
+    ...engine,
+    open: async (name, ...given) => {
+      const store = await engine.open(name, ...given)
+      const beat: typeof store.hosts.beat = async (...host) => {
+        if (name === 'away' && hangs) await new Promise(() => undefined)
+        if (name === 'other') beats += 1
+        return store.hosts.beat(...host)
+      }
+      return { ...store, hosts: { ...store.hosts, beat } }
+    },
+  }
+  const env = manualEnv()
+  await startTestServices({
+    services: [
+      service(away, { operations: { broken: async () => ({}), fine: async () => ({}) } }),
+      service(other, { operations: { fine: async () => ({}) } }),
+    ],
+    stores,
+    env,
+  })
+  hangs = true
+  const before = beats
+  for (let turn = 0; turn < 50; turn++) await env.advance(100)
+  expect(beats - before).toBeGreaterThan(3)
 })

@@ -158,14 +158,17 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     one.wake.jobs = working.wake
     return { moving, working }
   })
-  const heart = loop({
-    env,
-    failed: (error) => log.warn('a heartbeat failed', {}, error),
-    turn: async () => {
-      for (const one of running.values()) one.hosts = await beat(one.store)
-      return beatMs
-    },
-  })
+  // Each store has a heartbeat of its own: one that is away makes this host look dead to no other service.
+  const hearts = [...running.values()].map((one) =>
+    loop({
+      env,
+      failed: (error) => one.runtime.log.warn('a heartbeat failed', {}, error),
+      turn: async () => {
+        one.hosts = await beat(one.store)
+        return beatMs
+      },
+    }),
+  )
 
   const external = linkFrom('outside')
   return {
@@ -181,7 +184,9 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
         mayCall: () => undefined,
       }),
     stop: async () => {
-      await Promise.all([...subscribers.map((one) => one.subscriber.stop()), heart.stop()])
+      await Promise.all(
+        [...subscribers.map((one) => one.subscriber), ...hearts].map((part) => part.stop()),
+      )
       await Promise.all(loops.map(({ working }) => working.stop()))
       await Promise.all(loops.map(({ moving }) => moving.stop()))
       await Promise.allSettled([...running.values()].map((one) => one.store.hosts.leave(host)))

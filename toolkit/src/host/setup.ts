@@ -39,6 +39,8 @@ export interface Setup {
 export interface Address {
   readonly host: string
   readonly port: number
+  /** What a person sets to change it, for the message when it is taken. */
+  readonly setting?: string
 }
 
 export interface SetupFile {

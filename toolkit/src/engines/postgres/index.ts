@@ -35,7 +35,8 @@ const sessionSettings = (service: string, statementTimeoutMs: number) => ({
   datestyle: 'ISO',
   bytea_output: 'hex',
   statement_timeout: statementTimeoutMs,
-  idle_in_transaction_session_timeout: statementTimeoutMs,
+  // A step calls nobody: who pauses longer in its middle has stopped, and holds up others by its locks.
+  idle_in_transaction_session_timeout: Math.min(statementTimeoutMs, 5_000),
 })
 
 /** PostgreSQL 13 or later: a database and a role for each service, on the driver `postgres`. */

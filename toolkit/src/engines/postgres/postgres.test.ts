@@ -62,6 +62,21 @@ const isolationAndStart = ({ url, prefix }: PostgresServer) => {
       expect(role).toEqual({ strong: false })
     })
 
+    test('a session that pauses in its middle lets go of its locks, and finds the database away', async () => {
+      const patient = await makeServer().open('a')
+      const [shown] = await patient.read((session) =>
+        session.query('show idle_in_transaction_session_timeout'),
+      )
+      expect(shown).toEqual({ idle_in_transaction_session_timeout: '5s' })
+      const hasty = await makeServer({ statementTimeoutMs: 200 }).open('a')
+      const paused = hasty.transaction(async (session) => {
+        await session.query('select 1')
+        await new Promise((resolve) => setTimeout(resolve, 600))
+        await session.query('select 1')
+      })
+      expect(await rejection(paused)).toMatchObject({ outcome: 'rolled-back', unreachable: true })
+    })
+
     test('hosts that start at the same moment all start', async () => {
       const shared = { prefix: `${prefix}same_` }
       const databases = await Promise.all(

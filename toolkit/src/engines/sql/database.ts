@@ -98,13 +98,14 @@ export class SqlError extends Error {
   get again(): boolean {
     return this.sqlState === '40001' || this.sqlState === '40P01'
   }
-  /** The database could not be reached or is shutting down (class 08, 57P0x, 53300). */
+  /** The database could not be reached, has no room, is shutting down, or gave up on a session that paused (classes 08 and 53, 57P0x, 25P03). */
   get unreachable(): boolean {
     return (
       this.sqlState === '' ||
       this.sqlState.startsWith('08') ||
       this.sqlState.startsWith('57P') ||
-      this.sqlState === '53300'
+      this.sqlState.startsWith('53') ||
+      this.sqlState === '25P03'
     )
   }
 }

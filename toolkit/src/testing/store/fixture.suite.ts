@@ -7,6 +7,7 @@ import {
   type CursorMove,
   type OutboxEntry,
   type RememberedReply,
+  type Position,
   type Store,
   type SubscriptionId,
   type Unit,
@@ -165,6 +166,7 @@ export const hold = async (store: Store, keys: readonly string[], dueAt = 0, hol
     from?: Store
     limit?: number
     partitions?: readonly number[]
+    working?: readonly Position[]
   }) => {
     const { from = store, ...rest } = given
     const claimed = await from.subscriptions.held.claim(id, {

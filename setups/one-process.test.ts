@@ -1,0 +1,19 @@
+import { settingsFrom } from 'serval/host'
+import { expect, test } from 'vitest'
+import bigCat from './big-cat.ts'
+import kitten from './kitten.ts'
+
+test('mail stays in a mailbox unless a server is named', () => {
+  const mailOf = (given: Record<string, string>) => kitten.wire(settingsFrom(given)).ports['mail']
+  expect(mailOf({})).toHaveProperty('mailbox')
+  expect(mailOf({ SERVAL_SMTP_URL: 'smtp://127.0.0.1:2525' })).not.toHaveProperty('mailbox')
+})
+
+test('demo accounts can be left out', () => {
+  expect(kitten.wire(settingsFrom({})).development).toBe(true)
+  expect(kitten.wire(settingsFrom({ SERVAL_DEVELOPMENT: 'false' })).development).toBe(false)
+})
+
+test('big-cat says what it needs', () => {
+  expect(() => bigCat.wire(settingsFrom({}))).toThrow(/SERVAL_DATABASE_URL/)
+})
