@@ -9,11 +9,11 @@ test('a sealed token opens for its own order and secret only', async () => {
   expect(new TextDecoder().decode(sealed)).not.toContain('tok_ok')
   expect(await unseal(sealed, 'order-1', secret)).toBe('tok_ok')
   for (const attempt of [
-    unseal(sealed, 'order-2', secret),
-    unseal(sealed, 'order-1', new Uint8Array(32).fill(8)),
-    unseal(sealed.with(20, (sealed[20] ?? 0) ^ 1), 'order-1', secret),
+    () => unseal(sealed, 'order-2', secret),
+    () => unseal(sealed, 'order-1', new Uint8Array(32).fill(8)),
+    () => unseal(sealed.with(20, (sealed[20] ?? 0) ^ 1), 'order-1', secret),
   ]) {
-    const failed = await attempt.catch((error: unknown) => error)
+    const failed = await attempt().catch((error: unknown) => error)
     expect(failed).toBeInstanceOf(Error)
   }
 })

@@ -118,8 +118,8 @@ test('a confirmed order is not cancelled any more, and another’s order is not 
     .catch((error: unknown) => error)
   expect(refused).toMatchObject({ code: 'already-confirmed', kind: 'conflict' })
   const stranger = running.client(orders, userOf('stranger'))
-  for (const attempt of [stranger.order({ id }), stranger.cancel({ id })]) {
-    const failed = await attempt.catch((error: unknown) => error)
+  for (const attempt of [() => stranger.order({ id }), () => stranger.cancel({ id })]) {
+    const failed = await attempt().catch((error: unknown) => error)
     expect(failed).toMatchObject({ code: 'no-such-order', kind: 'not-found' })
   }
   expect((await stranger.list({})).items).toEqual([])
