@@ -112,6 +112,6 @@ test('a message that was set aside without our learning of it is handled', async
     },
   }))
   await handledBy(stores, async (nth) => {
-    if (nth === 1) await new Promise((resolve) => setTimeout(resolve, 300))
+    if (nth === 1) await eventually(() => losses <= 0, 'the message is set aside')
   })
 })

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ServalError } from '../../base/failure.ts'
+import { eventually } from '../../testing/eventually.ts'
 import {
   startOwnPostgres,
   startPostgres,
@@ -70,8 +71,12 @@ const isolationAndStart = ({ url, prefix }: PostgresServer) => {
       expect(shown).toEqual({ idle_in_transaction_session_timeout: '5s' })
       const hasty = await makeServer({ statementTimeoutMs: 200 }).open('a')
       const paused = hasty.transaction(async (session) => {
-        await session.query('select 1')
-        await new Promise((resolve) => setTimeout(resolve, 600))
+        const [own] = await session.query<{ pid: number }>('select pg_backend_pid() as pid')
+        await eventually(async () => {
+          const alive = 'select 1 from pg_stat_activity where pid = $1'
+          const found = await patient.read((other) => other.query(alive, [own?.pid ?? 0]))
+          return found.length === 0
+        }, 'the end of the session')
         await session.query('select 1')
       })
       expect(await rejection(paused)).toMatchObject({ outcome: 'rolled-back', unreachable: true })
