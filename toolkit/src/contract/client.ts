@@ -1,4 +1,4 @@
-import type { Contract, InputOf, OutputOf, SentInputOf } from './contract.ts'
+import type { Contract, OutputOf, SentInputOf } from './contract.ts'
 import type { Operation } from './operation.ts'
 
 export interface CallOptions {
@@ -20,5 +20,3 @@ export type Client<C extends Contract> = {
     ? AsyncIterable<OutputOf<C['operations'][K]>>
     : Promise<OutputOf<C['operations'][K]>>
 }
-
-export type { InputOf, OutputOf }
