@@ -5,7 +5,16 @@ export type { Env } from './base/env.ts'
 export { asFailure, failure, failures, isUnavailability, ServalError } from './base/failure.ts'
 export type { FailureCode, FailureKind, Ran } from './base/failure.ts'
 export { del, get, patch, post, put } from './contract/index.ts'
-export { command, contract, event, feed, pageCursor, problem, query } from './contract/index.ts'
+export {
+  command,
+  contract,
+  event,
+  feed,
+  pageCursor,
+  problem,
+  query,
+  requireMatch,
+} from './contract/index.ts'
 export type {
   Access,
   CallOptions,

@@ -67,6 +67,12 @@ export const failures = {
     retryable: false,
     ran: 'not-sent',
   },
+  'precondition-failed': {
+    kind: 'precondition-failed',
+    title: 'It is not as the If-Match header says',
+    retryable: false,
+    ran: 'ran',
+  },
   conflict: {
     kind: 'conflict',
     title: 'Others changed the same thing too often at this moment',

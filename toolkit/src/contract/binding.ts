@@ -12,12 +12,15 @@ export interface HttpBinding {
   readonly location: string | undefined
   /** Answers carry a strong ETag of their bytes, and If-None-Match is honoured. */
   readonly etag: boolean
+  /** The If-Match header is the input's field `ifMatch` (see `requireMatch`). */
+  readonly ifMatch: boolean
 }
 
 interface BindingOptions {
   readonly status?: number
   readonly location?: string
   readonly etag?: boolean
+  readonly ifMatch?: boolean
 }
 
 const binding =
@@ -29,6 +32,7 @@ const binding =
       status: options.status ?? usual,
       location: options.location,
       etag: options.etag ?? false,
+      ifMatch: options.ifMatch ?? false,
     })
 
 export const get = binding('GET', 200)
@@ -40,6 +44,10 @@ export const del = binding('DELETE', 204)
 /** The names of a path's parameters, in order. */
 export const pathParameters = (path: string): string[] =>
   path.split('/').flatMap((segment) => (segment.startsWith(':') ? [segment.slice(1)] : []))
+
+/** The input's fields that come as headers. */
+export const headerFields = (http: HttpBinding): readonly string[] =>
+  http.ifMatch ? ['ifMatch'] : []
 
 /** Puts a value's fields into the `:field` segments of a path, percent-encoded. */
 export const fillPath = (path: string, value: Readonly<Record<string, unknown>>): string =>

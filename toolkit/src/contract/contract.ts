@@ -1,7 +1,8 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { failure } from '../base/failure.ts'
 import type { EventType, PublishedEvent } from './event.ts'
 import type { Operation } from './operation.ts'
+import { tagFields } from './tag.ts'
 
 export type Operations = Readonly<Record<string, Operation>>
 export type Events = Readonly<Record<string, EventType>>
@@ -50,7 +51,16 @@ export const contract = <
       )
     if (operation.access === 'internal' && method !== undefined)
       throw failure('misconfigured', `${name}.${id} is internal and has an http binding`)
+    if (operation.http?.ifMatch === true && method === 'GET')
+      throw failure('misconfigured', `${name}.${id} is bound to GET; If-Match is for changes`)
   }
+  for (const [id, { data, purges }] of Object.entries(parts.events ?? {}))
+    for (const field of purges.flatMap(tagFields))
+      if (!(data instanceof z.ZodObject) || !(field in data.shape))
+        throw failure(
+          'misconfigured',
+          `${name}.${id} purges by :${field}, which is no field of its data`,
+        )
   const events = Object.fromEntries(
     Object.entries(parts.events ?? {}).map(([id, type]) => [
       id,

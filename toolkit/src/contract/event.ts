@@ -7,6 +7,8 @@ export interface EventType<Name extends string = string, Data extends z.ZodType 
   /** The field of the data by which messages keep their order. */
   readonly key: string
   readonly data: Data
+  /** Tags whose cached entries are dropped when it is published; `:field` is taken from the data. */
+  readonly purges: readonly string[]
 }
 
 /** An event type as part of a contract: it knows who publishes it. */
@@ -30,8 +32,10 @@ export const event = <const Name extends string, Data extends z.ZodType<Record<s
     readonly version: number
     readonly key: keyof z.output<Data> & string
     readonly data: Data
+    readonly purges?: readonly string[]
   },
-): EventType<Name, Data> => Object.freeze({ name, ...options })
+): EventType<Name, Data> =>
+  Object.freeze({ name, ...options, purges: Object.freeze([...(options.purges ?? [])]) })
 
 /** A published fact: the attributes of CloudEvents 1.0 by their own names, and its place in the publisher's log. */
 export interface Message<Data = unknown> {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { FailureKind } from '../base/failure.ts'
-import { pathParameters } from './binding.ts'
+import { headerFields, pathParameters } from './binding.ts'
 import type { Contract } from './contract.ts'
 import { jsonSchema, propertiesOf, requiredOf, type JsonSchema } from './json-schema.ts'
 import type { Operation } from './operation.ts'
@@ -67,11 +67,13 @@ const responsesOf = (operation: Operation, status: Readonly<Record<FailureKind, 
     [413, 'The body is too large'],
     [414, 'The address is too long'],
     [415, 'The body’s type is not supported'],
+    [429, 'Too many requests; come again after Retry-After'],
     [431, 'The headers are too large'],
     [503, 'Try again later'],
     [504, 'Not answered in time'],
   ]
   if (operation.access !== 'public') general.push([401, 'Not signed in'], [403, 'Not allowed'])
+  if (operation.http?.ifMatch === true) general.push([412, 'It was changed since'])
   if (operation.repeat === 'key')
     general.push(
       [409, 'Others changed the same thing at this moment'],
@@ -95,6 +97,10 @@ const responsesOf = (operation: Operation, status: Readonly<Record<FailureKind, 
   }
 }
 
+/** A PATCH is a merge patch (RFC 7396), whichever of the two names it bears. */
+const bodyTypes = (method: string | undefined) =>
+  method === 'PATCH' ? ['application/merge-patch+json', 'application/json'] : ['application/json']
+
 const operationObject = (
   contract: Contract,
   name: string,
@@ -104,9 +110,10 @@ const operationObject = (
   const input = jsonSchema(operation.input, 'input')
   const http = operation.http
   const inPath = new Set(pathParameters(http?.path ?? ''))
+  const inHeader = new Set(http === undefined ? [] : headerFields(http))
   const inUrl = http?.method === 'GET' || http?.method === 'DELETE'
   const parameters = Object.entries(propertiesOf(input))
-    .filter(([field]) => inPath.has(field) || inUrl)
+    .filter(([field]) => inPath.has(field) || (inUrl && !inHeader.has(field)))
     .map(([field, schema]) => ({
       name: field,
       in: inPath.has(field) ? 'path' : 'query',
@@ -119,18 +126,34 @@ const operationObject = (
     required: true,
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   }
-  const body = pick(input, (field) => !inPath.has(field))
+  const match = {
+    name: 'If-Match',
+    in: 'header',
+    required: false,
+    schema: { type: 'string' },
+    description: 'The ETag of what is to be changed; refused with 412 when it was changed since',
+  }
+  const body = pick(input, (field) => !inPath.has(field) && !inHeader.has(field))
   const hasBody = !inUrl && Object.keys(propertiesOf(body)).length > 0
   return {
     operationId: `${contract.name}.${name}`,
     tags: [contract.name],
     summary: operation.summary,
-    parameters: operation.repeat === 'key' ? [...parameters, key] : parameters,
+    parameters: [
+      ...parameters,
+      ...(operation.repeat === 'key' ? [key] : []),
+      ...(http?.ifMatch === true ? [match] : []),
+    ],
     ...(hasBody
       ? {
           requestBody: {
             required: true,
-            content: { 'application/json': { schema: { ...body, additionalProperties: false } } },
+            content: Object.fromEntries(
+              bodyTypes(http?.method).map((type) => [
+                type,
+                { schema: { ...body, additionalProperties: false } },
+              ]),
+            ),
           },
         }
       : {}),

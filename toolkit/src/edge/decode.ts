@@ -1,4 +1,5 @@
 import { failure } from '../base/failure.ts'
+import { headerFields, pathParameters } from '../contract/index.ts'
 import { jsonPointer } from '../contract/validate.ts'
 import { HttpRefusal, type HttpRequest } from '../link/http.ts'
 import type { Route } from './router.ts'
@@ -62,7 +63,8 @@ const bodyOf = async (
   request: HttpRequest,
 ): Promise<Readonly<Record<string, unknown>>> => {
   const bytes = await request.body()
-  const fieldsInBody = [...route.fields].some((field) => !route.segments.includes(`:${field}`))
+  const elsewhere = new Set([...pathParameters(route.http.path), ...headerFields(route.http)])
+  const fieldsInBody = [...route.fields].some((field) => !elsewhere.has(field))
   if (bytes.length === 0 && !fieldsInBody) return {}
   const contentType = request.header('content-type')
   const encoding = request.header('content-encoding')
@@ -116,9 +118,16 @@ export const decodeInput = async (
   for (const name of Object.keys(parameters))
     if (Object.hasOwn(fields, name))
       throw invalid(jsonPointer([name]), 'This field is part of the path')
+  for (const name of headerFields(route.http))
+    if (Object.hasOwn(fields, name)) throw invalid(jsonPointer([name]), 'This field is a header')
+  const ifMatch = route.http.ifMatch ? request.header('if-match') : undefined
   const inPath = Object.entries(parameters).map(([name, text]) => [
     name,
     typedValue(route, name, text),
   ])
-  return { ...fields, ...(Object.fromEntries(inPath) as Record<string, unknown>) }
+  return {
+    ...fields,
+    ...(Object.fromEntries(inPath) as Record<string, unknown>),
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+  }
 }

@@ -42,7 +42,11 @@ export interface EdgeOptions {
   readonly pages?: Readonly<Record<string, Page>>
   /** Stages that come before all others, such as a check of the Host header. */
   readonly before?: readonly Stage[]
+  /** Aborts when the host stops: feeds end, so that their clients go on at another. */
+  readonly leaving?: AbortSignal
 }
+
+const staying = new AbortController().signal
 
 /** The API gateway's handler: HTTP in, operations out. Stages run in list order. */
 export const edge = (options: EdgeOptions): ((request: HttpRequest) => Promise<HttpReply>) => {
@@ -204,5 +208,17 @@ const forward =
       repeatable:
         operation.repeat === 'natural' || (operation.repeat === 'key' && key !== undefined),
     })
-    return encodeReply(route, request, reply, options.env)
+    // A feed outlives the check of who asked for it: it ends with the access token, and with the session.
+    const allowed = () =>
+      operation.access === 'public'
+        ? Promise.resolve(true)
+        : options.identify(request).then(
+            (now) => now !== undefined,
+            () => false,
+          )
+    return encodeReply(route, request, reply, {
+      env: options.env,
+      allowed,
+      leaving: options.leaving ?? staying,
+    })
   }

@@ -1,8 +1,7 @@
-import type { Env } from '../base/env.ts'
-import { fillPath } from '../contract/index.ts'
+import { entityTag, fillPath, namesTag } from '../contract/index.ts'
 import type { Reply } from '../link/call.ts'
 import { HttpRefusal, type HttpReply, type HttpRequest } from '../link/http.ts'
-import { eventStream } from './feed.ts'
+import { eventStream, type EventStreamOptions } from './feed.ts'
 import { splitTarget, type Route } from './router.ts'
 
 /** Whether a client that sent this Accept header takes the type (RFC 9110, 12.5.1). */
@@ -18,19 +17,6 @@ export const accepts = (accept: string | undefined, type: string): boolean => {
     .find((found) => found.length > 0)
   return said?.some((parts) => !parts.some((part) => /^q=0(\.0*)?$/.test(part))) ?? false
 }
-
-const base64url = (bytes: Uint8Array): string =>
-  btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/=+$/, '')
-
-const etagOf = async (body: Uint8Array<ArrayBuffer>): Promise<string> =>
-  `"${base64url(new Uint8Array(await crypto.subtle.digest('SHA-256', body)).slice(0, 16))}"`
-
-const matches = (header: string | undefined, etag: string): boolean =>
-  header !== undefined &&
-  header.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag)
 
 /** The next page's link (RFC 8288), for a reply that has a `next` cursor. */
 const linkTo = (request: HttpRequest, next: string): string => {
@@ -50,7 +36,7 @@ export const encodeReply = async (
   route: Route,
   request: HttpRequest,
   reply: Reply,
-  env: Env,
+  stream: EventStreamOptions,
 ): Promise<HttpReply> => {
   const { http, operation } = route
   if (reply.remembered !== undefined) {
@@ -65,7 +51,7 @@ export const encodeReply = async (
     return {
       status: http.status,
       headers,
-      body: eventStream(reply.value as AsyncIterable<unknown>, env),
+      body: eventStream(reply.value as AsyncIterable<unknown>, stream),
     }
   }
   const value = reply.value as Readonly<Record<string, unknown>> | undefined
@@ -80,8 +66,10 @@ export const encodeReply = async (
   if (typeof next === 'string' && http.method === 'GET') headers['link'] = linkTo(request, next)
   const body = JSON.stringify(value)
   if (http.etag) {
-    headers['etag'] = await etagOf(new TextEncoder().encode(body))
-    if (http.method === 'GET' && matches(request.header('if-none-match'), headers['etag'])) {
+    const etag = await entityTag(new TextEncoder().encode(body))
+    headers['etag'] = etag
+    const known = request.header('if-none-match')
+    if (http.method === 'GET' && known !== undefined && namesTag(known, etag, 'weak')) {
       const { 'content-type': _, ...kept } = headers
       return { status: 304, headers: kept }
     }

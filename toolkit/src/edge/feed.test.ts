@@ -27,6 +27,13 @@ const counting = contract('counting', {
       input: z.object({ upTo: z.int(), after: z.string().default('0') }),
       output: Item,
     }),
+    mine: feed({
+      summary: 'Counts for users',
+      access: 'user',
+      http: get('/mine'),
+      input: z.object({}),
+      output: Item,
+    }),
   },
 })
 let left = 0
@@ -40,6 +47,10 @@ const countingService = service(counting, {
         left += 1
       }
     },
+    async *mine(_, { env, signal }) {
+      yield { id: '1', n: 1 }
+      await env.sleep(1_000_000, signal)
+    },
   },
 })
 
@@ -51,15 +62,19 @@ beforeAll(async () => {
 })
 afterAll(() => system.end())
 
-const ask = (headers: Record<string, string> = {}, signal?: AbortSignal) =>
+const leaving = new AbortController()
+let signedIn = true
+const ask = (headers: Record<string, string> = {}, signal?: AbortSignal, target = '/count/3') =>
   edge({
     env,
     log: logger({ env, write: () => undefined }),
     contracts: [counting],
     link: system.link,
     serves: () => true,
-    identify: async () => undefined,
-  })(request({ target: '/count/3', headers, ...(signal === undefined ? {} : { signal }) }))
+    identify: async () =>
+      signedIn ? { kind: 'user', id: 'u', roles: [], session: 's' } : undefined,
+    leaving: leaving.signal,
+  })(request({ target, headers, ...(signal === undefined ? {} : { signal }) }))
 
 const reader = (reply: HttpReply) => {
   const chunks = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
@@ -107,6 +122,25 @@ test('a feed outlives its call’s deadline, and ends with its client', async ()
   await eventually(() => left === before + 1, 'the end of the feed')
 })
 
+test('a feed ends when its reader is signed in no more', async () => {
+  const events = (await ask({}, undefined, '/mine')).body as AsyncIterable<Uint8Array>
+  const chunks = events[Symbol.asyncIterator]()
+  expect((await chunks.next()).done).toBe(false)
+  const next = chunks.next()
+  signedIn = false
+  await env.advance(15_000)
+  expect((await next).done).toBe(true)
+  signedIn = true
+})
+
 test('a client that takes no event streams is refused', async () => {
   expect(await ask({ accept: 'application/json' })).toMatchObject({ status: 406 })
+})
+
+test('feeds end when the host leaves', async () => {
+  const events = (await ask({ 'last-event-id': '3' })).body as AsyncIterable<Uint8Array>
+  const next = events[Symbol.asyncIterator]().next()
+  await env.advance(0)
+  leaving.abort()
+  expect((await next).done).toBe(true)
 })

@@ -15,24 +15,38 @@ const eventOf = (item: unknown): Uint8Array => {
   return utf8.encode(`${resume}data: ${JSON.stringify(item)}\n\n`)
 }
 
+export interface EventStreamOptions {
+  readonly env: Env
+  /** Whether the client may still read it: asked before each item and heartbeat. */
+  readonly allowed: () => Promise<boolean>
+  /** Aborts when the host stops: the client comes back to another. */
+  readonly leaving: AbortSignal
+}
+
 /**
  * A feed as an event stream (WHATWG HTML, section 9.2): an event for each item, and a comment every 15 seconds, so that nobody in between takes the silence for
  * the end.
  */
 export async function* eventStream(
   items: AsyncIterable<unknown>,
-  env: Env,
+  { env, allowed, leaving }: EventStreamOptions,
 ): AsyncGenerator<Uint8Array> {
   const source = items[Symbol.asyncIterator]()
   let next = source.next()
   try {
-    for (;;) {
+    while (!leaving.aborted) {
       const silence = new AbortController()
+      const leave = () => silence.abort()
+      leaving.addEventListener('abort', leave)
       const beat = env.sleep(heartbeatMs, silence.signal).then(
         () => undefined,
         () => undefined,
       )
-      const item = await Promise.race([next, beat]).finally(() => silence.abort())
+      const item = await Promise.race([next, beat]).finally(() => {
+        leaving.removeEventListener('abort', leave)
+        silence.abort()
+      })
+      if (leaving.aborted || !(await allowed())) return
       if (item === undefined) yield utf8.encode(': the feed goes on\n\n')
       else if (item.done === true) return
       else {

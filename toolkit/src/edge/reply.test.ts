@@ -45,12 +45,11 @@ const encoded = (
 ) => {
   const [route] = routesOf([sample], (operation) => operation === sample.operations.special)
   if (route === undefined) throw new Error('no route')
-  return encodeReply(
-    { ...route, http },
-    request({ target, headers }),
-    { value } satisfies Reply,
-    manualEnv(),
-  )
+  return encodeReply({ ...route, http }, request({ target, headers }), { value } satisfies Reply, {
+    env: manualEnv(),
+    allowed: () => Promise.resolve(true),
+    leaving: new AbortController().signal,
+  })
 }
 
 test('only the reply to a safe request is 304', async () => {

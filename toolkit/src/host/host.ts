@@ -17,7 +17,7 @@ import { control, controlLink } from './operator.ts'
 import { checkSecret } from './same-secret.ts'
 import { derive } from './secret.ts'
 import { startServices, type RunningServices } from './services.ts'
-import type { Address, Connect, Setup } from './setup.ts'
+import type { Address, Connect, Follow, Setup } from './setup.ts'
 
 export interface RunningHost {
   readonly services: RunningServices
@@ -134,6 +134,15 @@ export const startHost = async ({
       progress('adding demo products and accounts')
       await system.seed(connect)
     }
+    const follow: Follow = (event, told, gap) =>
+      services.follow(event.source, {
+        event: ({ type, data }) => {
+          // The publisher's log holds what its own step checked against this schema.
+          if (type === event.type) told(data as Parameters<typeof told>[0])
+        },
+        gap,
+      })
+    const leaving = new AbortController()
     progress('listening')
     const key = Buffer.from(await derive(master, `${system.name}/operator-key`))
       .toString('base64url')
@@ -170,7 +179,8 @@ export const startHost = async ({
         contracts,
         link: services.link,
         serves: isPublic,
-        identify: bearer(setup.authenticate(connect)),
+        identify: bearer(await setup.authenticate(connect, follow)),
+        leaving: leaving.signal,
         pages: pagesOf(isPublic, contracts),
       }),
     })
@@ -184,6 +194,7 @@ export const startHost = async ({
         link: controlLink(services.link, services.stores, env),
         serves: isOperators,
         identify: operatorKey(key),
+        leaving: leaving.signal,
         before: [localOnly(['127.0.0.1', 'localhost', '[::1]', setup.operator.host])],
         pages: pagesOf(isOperators, [...contracts, control]),
       }),
@@ -197,6 +208,7 @@ export const startHost = async ({
       operatorKey: key,
       drain: async () => {
         ready = false
+        leaving.abort()
         log.info('stopping')
         await stop()
       },

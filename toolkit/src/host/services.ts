@@ -2,6 +2,7 @@ import type { Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
 import { loop } from '../base/loop.ts'
 import type { Client, Contract } from '../contract/index.ts'
+import { eventHub, type Listener } from '../events/hub.ts'
 import { ownerOf } from '../events/partition.ts'
 import { relay } from '../events/relay.ts'
 import { openSubscription } from '../events/open-subscription.ts'
@@ -36,6 +37,8 @@ export interface ServicesOptions {
 
 export interface RunningServices {
   readonly link: Link
+  /** Hears every event of a service from now on, on whichever host it is published; `gap` when some may have been missed. */
+  follow(source: string, listener: Listener): Promise<() => Promise<void>>
   /** Services in this process, by contract name. */
   readonly stores: ReadonlyMap<string, Store>
   /** A client of one of the services, guarded as every caller's is. */
@@ -122,6 +125,13 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     localLink((contract) => running.get(contract)?.server.handle),
     env,
   )
+  const hub = eventHub({
+    env,
+    log,
+    shared: !options.stores.exclusive,
+    pollMs,
+    sourceOf: (publisher) => logSource(linkFrom('broadcast'), publisher, 'broadcast', env),
+  })
   for (const { service, store, hosts } of stores) {
     const name = service.contract.name
     const wake: Opened['wake'] = { relay: () => undefined, jobs: () => undefined }
@@ -133,6 +143,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       link: betweenServices(linkFrom(name)),
       ports: Object.fromEntries(service.ports.map((port) => [port, options.ports[port]])),
       secret: (purpose) => options.secret(name, purpose),
+      hub,
       published: () => wake.relay(),
       scheduled: () => wake.jobs(),
     }
@@ -151,6 +162,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     const grown = () => {
       for (const { publisher, subscriber: reader } of subscribers)
         if (publisher === one.service.contract.name) reader.wake()
+      hub.wake(one.service.contract.name)
     }
     const moving = relay({ env, log: one.runtime.log, source: one.store.log, pollMs, grown })
     const working = jobRunner(jobsOf(one, shared))
@@ -173,6 +185,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   const external = linkFrom('outside')
   return {
     link: external,
+    follow: hub.follow,
     stores: new Map([...running].map(([name, one]) => [name, one.store])),
     client: (contract, caller) =>
       clientOf(contract, external, {
@@ -184,6 +197,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
         mayCall: () => undefined,
       }),
     stop: async () => {
+      await hub.stop()
       await Promise.all(
         [...subscribers.map((one) => one.subscriber), ...hearts].map((part) => part.stop()),
       )

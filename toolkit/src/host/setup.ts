@@ -1,5 +1,6 @@
 import { failure, ServalError } from '../base/failure.ts'
-import type { Client, Contract } from '../contract/index.ts'
+import type { z } from 'zod'
+import type { Client, Contract, PublishedEvent } from '../contract/index.ts'
 import type { Authenticate } from '../edge/index.ts'
 import type { ListenHttp } from '../link/http.ts'
 import type { Service } from '../service/index.ts'
@@ -8,6 +9,13 @@ import type { Settings } from './settings.ts'
 
 /** Gives a typed, guarded client of a service of the system. */
 export type Connect = <C extends Contract>(contract: C) => Client<C>
+
+/** Tells of each event of a kind from now on, whichever host publishes it; `gap` when some may have been missed. */
+export type Follow = <E extends PublishedEvent>(
+  event: E,
+  told: (data: z.output<E['data']>) => void,
+  gap: () => void,
+) => Promise<unknown>
 
 /** The services that belong together. */
 export interface System {
@@ -28,7 +36,7 @@ export interface Setup {
   /** What the services' ports are filled with. */
   readonly ports: Readonly<Record<string, unknown>>
   readonly listen: ListenHttp
-  readonly authenticate: (connect: Connect) => Authenticate
+  readonly authenticate: (connect: Connect, follow: Follow) => Authenticate | Promise<Authenticate>
   readonly public: Address
   /** Never public: the control API, sums and parked messages. */
   readonly operator: Address

@@ -45,6 +45,11 @@ export interface Context<U extends Uses, R extends RepositoryTypes, P extends Po
   readonly ports: PortsOf<P>
   /** 32 bytes for a purpose, the same on every host of a setup, derived from its master secret (HKDF, RFC 5869). */
   secret(purpose: string): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * For feeds: yields once at once, and then after each event that this service publishes under the key, on whichever
+   * host, until the caller is gone. Several events may come as one, so read what changed from the store.
+   */
+  changes(key: string): AsyncIterable<void>
   read<T>(work: (repositories: RepositoriesOf<R>) => Promise<T>): Promise<T>
   /** At most once a handler. `work` may run again on a conflict: it calls nobody and has no effects of its own. */
   step<T>(work: (step: Step<R>) => Promise<T>): Promise<T>

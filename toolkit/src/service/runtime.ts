@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { Env } from '../base/env.ts'
-import { failure } from '../base/failure.ts'
+import { asFailure, failure } from '../base/failure.ts'
 import { validOutput } from '../contract/index.ts'
 import type { Settlement } from '../events/delivery.ts'
+import { changesOf, type Broadcast, type EventHub } from '../events/hub.ts'
 import { partitionOf } from '../events/partition.ts'
 import type { Caller, Link } from '../link/call.ts'
 import { clientOf } from '../link/client.ts'
@@ -22,6 +23,8 @@ export interface ServiceRuntime {
   readonly link: Link
   readonly ports: Readonly<Record<string, unknown>>
   readonly secret: (purpose: string) => Promise<Uint8Array<ArrayBuffer>>
+  /** What this process broadcasts, and hears. */
+  readonly hub: EventHub
   /** Called after a step that published, or set a job, has committed. */
   readonly published: () => void
   readonly scheduled: () => void
@@ -38,6 +41,12 @@ export interface Cause {
   /** A second run of the step would be refused by what it settles. */
   readonly refusable: boolean
   readonly settlement?: Settlement
+}
+
+/** What a step has made besides rows. */
+interface Made {
+  published: Broadcast[]
+  scheduled: boolean
 }
 
 export interface ContextOf {
@@ -66,7 +75,7 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
       )
   }
 
-  const stepOn = (unit: Unit, made: { published: boolean; scheduled: boolean }) =>
+  const stepOn = (unit: Unit, made: Made) =>
     ({
       ...unit.repositories,
       env,
@@ -80,9 +89,10 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
           `the event ${type.type}`,
         )
         const key = String(valid[type.key])
-        made.published = true
+        const id = env.id()
+        made.published.push({ id, source: type.source, type: type.type, key, data: valid })
         unit.outbox.emit({
-          id: env.id(),
+          id,
           type: type.type,
           key,
           partition: partitionOf(key),
@@ -137,14 +147,16 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
     },
     ports: runtime.ports as Context<Uses, RepositoryTypes, PortTypes>['ports'],
     secret: runtime.secret,
+    changes: (key) => changesOf(runtime.hub, service.contract.name, key, env, cause.signal),
     read: (work) => store.read(work as Parameters<Store['read']>[0]) as ReturnType<typeof work>,
     step: async (work) => {
       if (state !== 'before')
         throw failure('second-step', `${service.contract.name}: a handler ran a second step`)
-      const made = { published: false, scheduled: false }
+      const made: Made = { published: [], scheduled: false }
       const commit = () =>
         store.commit(async (unit) => {
-          made.published = made.scheduled = false
+          made.published = []
+          made.scheduled = false
           state = 'inside'
           try {
             const value = await work(stepOn(unit, made))
@@ -154,11 +166,19 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
             state = 'after'
           }
         }, cause.refusable)
-      const value = await (cause.settlement === undefined
-        ? commit()
-        : cause.settlement.around(commit))
+      const value = await (
+        cause.settlement === undefined ? commit() : cause.settlement.around(commit)
+      ).catch(async (error: unknown) => {
+        // It may be committed: what caches hold may be old, and to drop it does no harm.
+        if (asFailure(error).ran === 'unknown') await runtime.hub.tell(made.published)
+        throw error
+      })
       committed = true
-      if (made.published) runtime.published()
+      if (made.published.length > 0) {
+        runtime.published()
+        // The reply waits for it: whoever reads after the reply reads what was changed.
+        await runtime.hub.tell(made.published)
+      }
       if (made.scheduled) runtime.scheduled()
       return value
     },
