@@ -74,7 +74,7 @@ const ask = async (method: string, headers: Record<string, string>, body?: strin
     }),
   )
   await system.end()
-  const { errors } = (reply.body === undefined ? {} : JSON.parse(String(reply.body))) as {
+  const { errors } = (typeof reply.body === 'string' ? JSON.parse(reply.body) : {}) as {
     errors?: unknown
   }
   return { status: reply.status, etag: String(reply.headers['etag'] ?? ''), errors }

@@ -64,10 +64,13 @@ export const eventHub = (options: EventHubOptions): EventHub => {
   const channels = new Map<string, Channel>()
 
   const pass = (channel: Channel, event: Broadcast): Promise<unknown> | undefined => {
-    const waits: (void | Promise<void>)[] = []
+    const waits: Promise<void>[] = []
     for (const key of [everyKey, event.key])
-      for (const listener of channel.listeners.get(key) ?? []) waits.push(listener.event(event))
-    return waits.some((wait) => wait !== undefined) ? Promise.all(waits) : undefined
+      for (const listener of channel.listeners.get(key) ?? []) {
+        const wait = listener.event(event)
+        if (wait !== undefined) waits.push(wait)
+      }
+    return waits.length > 0 ? Promise.all(waits) : undefined
   }
 
   const begin = async (source: string, channel: Channel): Promise<Loop> => {
