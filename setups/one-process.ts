@@ -3,6 +3,7 @@ import { listenHttp } from 'serval/engines/http'
 import { joseSigner, jwtAuthenticator } from 'serval/engines/jose'
 import { mailbox } from 'serval/engines/mailbox'
 import { smtp } from 'serval/engines/smtp'
+import { memoryCache } from 'serval/engines/memory-cache'
 import { secretFile, type Settings, type Setup } from 'serval/host'
 import { accounts } from '../shop/accounts/contract.ts'
 import { shop } from '../shop/shop.ts'
@@ -28,6 +29,7 @@ export const oneProcess = (settings: Settings): Omit<Setup, 'stores'> => ({
     passwords: argon2Passwords(),
     tokens: joseSigner(),
   },
+  cache: memoryCache({}),
   listen: listenHttp,
   authenticate: (connect) =>
     jwtAuthenticator({

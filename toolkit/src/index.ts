@@ -1,3 +1,4 @@
+export type { Cached, CacheManyOptions, CacheOptions, ServiceCache } from './cache/index.ts'
 export { milliseconds } from './base/duration.ts'
 export type { Duration } from './base/duration.ts'
 export { rfc3339, systemEnv } from './base/env.ts'

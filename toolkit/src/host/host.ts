@@ -114,6 +114,7 @@ export const startHost = async ({
       env,
       log,
       ports: setup.ports,
+      cache: setup.cache,
       secret,
       opened: async (stores) => {
         const fingerprints = [...stores].map(async ([name, store]) =>

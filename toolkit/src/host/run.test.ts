@@ -20,6 +20,7 @@ export default {
     system: { name: 'small', title: 'Small', version: '1', services: [] },
     development: true,
     stores: { name: 'nothing', exclusive: true, open: () => { throw new Error('not asked') }, close: async () => {} },
+    cache: { name: 'nothing', remote: false, open: async () => ({ get: async () => ({ kept: [] }), put: async () => {}, drop: async () => {}, close: async () => {} }) },
     ports: {},
     listen: listenHttp,
     authenticate: () => async () => undefined,

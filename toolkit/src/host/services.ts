@@ -1,8 +1,9 @@
 import type { Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
 import { loop } from '../base/loop.ts'
-import type { Client, Contract } from '../contract/index.ts'
-import { eventHub, type Listener } from '../events/hub.ts'
+import { openCaches, type CacheEngine, type Caches } from '../cache/index.ts'
+import { fillTag, type Client, type Contract } from '../contract/index.ts'
+import { eventHub, type EventHub, type Listener } from '../events/hub.ts'
 import { ownerOf } from '../events/partition.ts'
 import { relay } from '../events/relay.ts'
 import { openSubscription } from '../events/open-subscription.ts'
@@ -27,6 +28,8 @@ export interface ServicesOptions {
   readonly log: Logger
   /** What the services' ports are filled with, by port name. */
   readonly ports: Readonly<Record<string, unknown>>
+  /** Where services cache. */
+  readonly cache: CacheEngine
   /** Derives a service's secret for a purpose. */
   readonly secret: (service: string, purpose: string) => Promise<Uint8Array<ArrayBuffer>>
   /** Called when the stores are open, and with them the lock of one process on an embedded one; nothing runs before it has ended. */
@@ -37,6 +40,7 @@ export interface ServicesOptions {
 
 export interface RunningServices {
   readonly link: Link
+  readonly caches: Caches
   /** Hears every event of a service from now on, on whichever host it is published; `gap` when some may have been missed. */
   follow(source: string, listener: Listener): Promise<() => Promise<void>>
   /** Services in this process, by contract name. */
@@ -132,6 +136,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     pollMs,
     sourceOf: (publisher) => logSource(linkFrom('broadcast'), publisher, 'broadcast', env),
   })
+  const caches = await openCaches({ env, log, engine: options.cache })
   for (const { service, store, hosts } of stores) {
     const name = service.contract.name
     const wake: Opened['wake'] = { relay: () => undefined, jobs: () => undefined }
@@ -144,6 +149,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       ports: Object.fromEntries(service.ports.map((port) => [port, options.ports[port]])),
       secret: (purpose) => options.secret(name, purpose),
       hub,
+      cache: caches.of(name),
       published: () => wake.relay(),
       scheduled: () => wake.jobs(),
     }
@@ -154,6 +160,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   const subscriptions = await Promise.all(
     [...running.values()].flatMap((one) => subscribe(one, shared)),
   )
+  for (const { service } of running.values()) await purgeBy(service.contract, hub, caches)
   const subscribers = subscriptions.map((made) => ({
     ...made,
     subscriber: subscriber(made.options),
@@ -186,6 +193,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   return {
     link: external,
     follow: hub.follow,
+    caches,
     stores: new Map([...running].map(([name, one]) => [name, one.store])),
     client: (contract, caller) =>
       clientOf(contract, external, {
@@ -204,8 +212,27 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       await Promise.all(loops.map(({ working }) => working.stop()))
       await Promise.all(loops.map(({ moving }) => moving.stop()))
       await Promise.allSettled([...running.values()].map((one) => one.store.hosts.leave(host)))
+      await caches.close()
     },
   }
+}
+
+/** Drops from every cache of this process what a contract's events say is old. */
+const purgeBy = async (contract: Contract, hub: EventHub, caches: Caches): Promise<void> => {
+  const purging = new Map(
+    Object.values(contract.events)
+      .filter(({ purges }) => purges.length > 0)
+      .map(({ type, purges }) => [type, purges]),
+  )
+  if (purging.size === 0) return
+  await hub.follow(contract.name, {
+    event: ({ type, data }) => {
+      const tags = purging.get(type)
+      if (tags === undefined) return undefined
+      return caches.purge(tags.map((tag) => fillTag(contract.name, tag, data)))
+    },
+    gap: () => void caches.purge('all'),
+  })
 }
 
 const jobsOf = ({ service, store, server }: Opened, shared: Shared) => {

@@ -9,6 +9,7 @@ const good = () => ({
   system: { name: 's', title: 'S', version: '1', services: [] },
   development: true,
   stores: { name: 'none', exclusive: true, open: nothing, close: nothing },
+  cache: { name: 'none', remote: false, open: nothing },
   ports: {},
   listen: nothing,
   authenticate: () => nothing,

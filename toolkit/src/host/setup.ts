@@ -1,5 +1,6 @@
 import { failure, ServalError } from '../base/failure.ts'
 import type { z } from 'zod'
+import type { CacheEngine } from '../cache/index.ts'
 import type { Client, Contract, PublishedEvent } from '../contract/index.ts'
 import type { Authenticate } from '../edge/index.ts'
 import type { ListenHttp } from '../link/http.ts'
@@ -33,6 +34,8 @@ export interface Setup {
   /** Seeds, and prints accounts. */
   readonly development: boolean
   readonly stores: StoreEngine
+  /** Where the services cache. */
+  readonly cache: CacheEngine
   /** What the services' ports are filled with. */
   readonly ports: Readonly<Record<string, unknown>>
   readonly listen: ListenHttp
@@ -73,6 +76,8 @@ const needed: readonly (readonly [path: string, type: Type])[] = [
   ['stores', 'object'],
   ['stores.open', 'function'],
   ['stores.close', 'function'],
+  ['cache', 'object'],
+  ['cache.open', 'function'],
   ['ports', 'object'],
   ['listen', 'function'],
   ['authenticate', 'function'],

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { Env } from '../base/env.ts'
+import type { ServiceCache } from '../cache/index.ts'
 import type { Client, Contract, PublishedEvent } from '../contract/index.ts'
 import type { Caller } from '../link/call.ts'
 import type { RepositoriesOf, RepositoryType } from '../store/repository.ts'
@@ -45,6 +46,8 @@ export interface Context<U extends Uses, R extends RepositoryTypes, P extends Po
   readonly ports: PortsOf<P>
   /** 32 bytes for a purpose, the same on every host of a setup, derived from its master secret (HKDF, RFC 5869). */
   secret(purpose: string): Promise<Uint8Array<ArrayBuffer>>
+  /** This service's own cache; its entries are dropped by the tags that this contract's events purge. */
+  readonly cache: ServiceCache
   /**
    * For feeds: yields once at once, and then after each event that this service publishes under the key, on whichever
    * host, until the caller is gone. Several events may come as one, so read what changed from the store.

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Env } from '../base/env.ts'
 import { asFailure, failure } from '../base/failure.ts'
+import type { ServiceCache } from '../cache/index.ts'
 import { validOutput } from '../contract/index.ts'
 import type { Settlement } from '../events/delivery.ts'
 import { changesOf, type Broadcast, type EventHub } from '../events/hub.ts'
@@ -23,6 +24,7 @@ export interface ServiceRuntime {
   readonly link: Link
   readonly ports: Readonly<Record<string, unknown>>
   readonly secret: (purpose: string) => Promise<Uint8Array<ArrayBuffer>>
+  readonly cache: ServiceCache
   /** What this process broadcasts, and hears. */
   readonly hub: EventHub
   /** Called after a step that published, or set a job, has committed. */
@@ -147,6 +149,7 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
     },
     ports: runtime.ports as Context<Uses, RepositoryTypes, PortTypes>['ports'],
     secret: runtime.secret,
+    cache: runtime.cache,
     changes: (key) => changesOf(runtime.hub, service.contract.name, key, env, cause.signal),
     read: (work) => store.read(work as Parameters<Store['read']>[0]) as ReturnType<typeof work>,
     step: async (work) => {

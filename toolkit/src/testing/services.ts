@@ -1,4 +1,5 @@
 import { systemEnv, type Env } from '../base/env.ts'
+import { memoryCache } from '../engines/memory-cache/index.ts'
 import { pglite } from '../engines/pglite/index.ts'
 import { sqlStores, type SqlServer } from '../engines/sql/index.ts'
 import { startServices, type RunningServices } from '../host/services.ts'
@@ -35,6 +36,7 @@ export const startTestServices = async (options: TestServicesOptions): Promise<T
     env,
     log: logger({ env, level: 'debug', write: (line) => lines.push(line) }),
     ports: options.ports ?? {},
+    cache: memoryCache({}),
     secret: (service, purpose) => secretOf(`test/${service}/${purpose}`),
   })
   return {
