@@ -97,6 +97,13 @@ const responsesOf = (operation: Operation, status: Readonly<Record<FailureKind, 
   }
 }
 
+/** Roles are listed as OpenAPI 3.1 says for schemes that are no OAuth. */
+const securityOf = (access: Operation['access']) => {
+  if (access === 'public') return []
+  if (access === 'operator') return [{ operator: [] }]
+  return [{ bearer: access.startsWith('role:') ? [access.slice('role:'.length)] : [] }]
+}
+
 /** A PATCH is a merge patch (RFC 7396), whichever of the two names it bears. */
 const bodyTypes = (method: string | undefined) =>
   method === 'PATCH' ? ['application/merge-patch+json', 'application/json'] : ['application/json']
@@ -158,12 +165,7 @@ const operationObject = (
         }
       : {}),
     responses: responsesOf(operation, options.statusOf),
-    security:
-      operation.access === 'public'
-        ? []
-        : operation.access === 'operator'
-          ? [{ operator: [] }]
-          : [{ bearer: [] }],
+    security: securityOf(operation.access),
   }
 }
 
