@@ -1,12 +1,12 @@
 import { argon2Passwords } from 'serval/engines/argon2'
 import { listenHttp } from 'serval/engines/http'
-import { joseSigner, jwtAuthenticator } from 'serval/engines/jose'
+import { joseSigner } from 'serval/engines/jose'
 import { mailbox } from 'serval/engines/mailbox'
 import { smtp } from 'serval/engines/smtp'
 import { memoryCache } from 'serval/engines/memory-cache'
 import { secretFile, type Settings, type Setup } from 'serval/host'
-import { accounts } from '../shop/accounts/contract.ts'
 import { shop } from '../shop/shop.ts'
+import { publicEdge, shopTokens } from './public-edge.ts'
 
 /** The folder of what a setup of one process keeps beside its stores. */
 export const dataFolder = (settings: Settings): string => settings.text('SERVAL_DATA', 'data')
@@ -31,12 +31,8 @@ export const oneProcess = (settings: Settings): Omit<Setup, 'stores'> => ({
   },
   cache: memoryCache({}),
   listen: listenHttp,
-  authenticate: (connect) =>
-    jwtAuthenticator({
-      keys: () => connect(accounts).keys({}),
-      issuer: 'serval-shop',
-      audience: 'serval-shop',
-    }),
+  edge: publicEdge(settings),
+  authenticate: shopTokens,
   public: {
     host: settings.text('SERVAL_HOST', '127.0.0.1'),
     port: settings.port('SERVAL_PORT', 8080),

@@ -9,7 +9,7 @@ export const banner = ({ setupName, setup, host, tookMs }: Started): string => {
   const rows: (readonly [string, string])[] = [
     ['Shop', address],
     ['', `curl '${address}/api/v1/products?q=mug'`],
-    ['Reference', `${address}/openapi.json`],
+    ['Reference', `${address}/docs`],
     ['Operator', operator],
     ['', `header  x-serval-operator: ${host.operatorKey}`],
     ['Stores', setup.stores.name],

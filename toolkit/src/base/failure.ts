@@ -79,6 +79,12 @@ export const failures = {
     retryable: true,
     ran: 'ran',
   },
+  'rate-limited': {
+    kind: 'limited',
+    title: 'Too many requests in too short a time',
+    retryable: true,
+    ran: 'not-sent',
+  },
   'deadline-exceeded': {
     kind: 'deadline',
     title: 'The call was not answered in its time',

@@ -1,4 +1,5 @@
 import type { Env } from '../base/env.ts'
+import { DropLog } from './drop-log.ts'
 import { frozenJson, jsonText } from './json.ts'
 import type { CacheEntry, CacheKey, CacheStore, Kept, Tags } from './store.ts'
 
@@ -22,14 +23,39 @@ export type Outcome =
   | { readonly was: 'found'; readonly found: Found }
   | { readonly was: 'filled'; readonly made: Made }
   | { readonly was: 'absent' }
-  /** `fallback` is past its time, and was not dropped meanwhile. */
+  /** `fallback` is past its time. */
   | { readonly was: 'failed'; readonly error: unknown; readonly fallback: Found | undefined }
 
-interface Flight extends CacheKey {
+/** A read under way. */
+export class Flight implements CacheKey {
+  readonly key: string
+  readonly tags: readonly string[]
   readonly rules: Rules
   readonly begunAt: number
-  readonly outcome: Promise<Outcome>
-  readonly settle: (outcome: Outcome) => void
+  /** Where the log of drops stood. */
+  readonly position: number
+  /** Undefined while it is under way. */
+  landed: Outcome | undefined
+  #waiting: PromiseWithResolvers<Outcome> | undefined
+
+  constructor({ key, tags }: CacheKey, rules: Rules, begunAt: number, position: number) {
+    this.key = key
+    this.tags = tags
+    this.rules = rules
+    this.begunAt = begunAt
+    this.position = position
+  }
+
+  /** For those who join: most flights land before anybody does. */
+  landing(): Promise<Outcome> {
+    this.#waiting ??= Promise.withResolvers()
+    return this.#waiting.promise
+  }
+
+  land(outcome: Outcome): void {
+    this.landed = outcome
+    this.#waiting?.resolve(outcome)
+  }
 }
 
 export type Fill = (missing: readonly string[]) => Promise<ReadonlyMap<string, unknown>>
@@ -51,6 +77,7 @@ export class Flights {
   readonly #env: Env
   readonly #store: CacheStore
   readonly #flights = new Map<string, Flight>()
+  readonly #drops = new DropLog()
 
   constructor(env: Env, store: CacheStore) {
     this.#env = env
@@ -58,21 +85,23 @@ export class Flights {
   }
 
   /** The flight that there is, or a new one, which the caller must then run. */
-  board(
-    { key, tags }: CacheKey,
-    rules: Rules,
-  ): { readonly flight: Flight; readonly leads: boolean } {
+  board(key: CacheKey, rules: Rules): { readonly flight: Flight; readonly leads: boolean } {
     const now = this.#env.now()
-    const there = this.#flights.get(key)
+    const there = this.#flights.get(key.key)
     if (there !== undefined && now - there.begunAt < joinableMs)
       return { flight: there, leads: false }
-    const { promise: outcome, resolve: settle } = Promise.withResolvers<Outcome>()
-    const flight = { key, tags, rules, begunAt: now, outcome, settle }
-    this.#flights.set(key, flight)
+    const flight = new Flight(key, rules, now, this.#drops.position)
+    this.#flights.set(key.key, flight)
     return { flight, leads: true }
   }
 
+  /** Whether what it found has been dropped meanwhile. */
+  isDropped(flight: Flight): boolean {
+    return this.#drops.droppedSince(flight.position, flight.tags)
+  }
+
   drop(tags: Tags): void {
+    this.#drops.add(tags)
     if (tags === 'all') this.#flights.clear()
     else
       for (const flight of this.#flights.values())
@@ -81,47 +110,50 @@ export class Flights {
 
   /** Finds or fills, and settles every flight. */
   async run(flights: readonly Flight[], fill: Fill): Promise<void> {
-    // An age told later than this only makes the entry look older than it is.
-    const askedAt = this.#env.now()
-    const { kept, lease } = await this.#store.get(flights)
-    const now = this.#env.now()
-    const missing: { readonly flight: Flight; readonly past: Found | undefined }[] = []
-    for (const [index, flight] of flights.entries()) {
-      const entry = kept[index]
-      const found = entry === undefined ? undefined : { ...entry, begunAt: askedAt - entry.ageMs }
-      if (found !== undefined && isFresh(found, flight.rules, now))
-        this.#land(flight, { was: 'found', found })
-      else missing.push({ flight, past: found })
-    }
-    if (missing.length === 0) return
-    const begunAt = this.#env.now()
+    const past = new Map<Flight, Found>()
     try {
-      const values = await fill(missing.map(({ flight }) => flight.key))
-      const made = missing.map(({ flight }) => {
-        const json = jsonText(flight.key, values.get(flight.key))
-        return { flight, json, value: json === undefined ? undefined : frozenJson(json) }
-      })
-      const ageMs = this.#env.now() - begunAt
-      const entries: CacheEntry[] = []
-      for (const { flight, json, value } of made) {
-        const { key, tags, rules } = flight
-        if (json !== undefined && this.#isListed(flight) && ageMs < rules.keepMs)
-          entries.push({ key, tags, value, json, ageMs, ttlMs: rules.ttlMs, keepMs: rules.keepMs })
-        this.#land(
-          flight,
-          json === undefined ? { was: 'absent' } : { was: 'filled', made: { value, begunAt } },
-        )
+      // Ages count from before the question: an entry may look older than it is, never younger.
+      const askedAt = this.#env.now()
+      const { kept, lease } = await this.#store.get(flights)
+      for (const [index, flight] of flights.entries()) {
+        const entry = kept[index]
+        if (entry === undefined) continue
+        const found = { ...entry, begunAt: askedAt - entry.ageMs }
+        if (isFresh(found, flight.rules, this.#env.now()))
+          this.#land(flight, { was: 'found', found })
+        else past.set(flight, found)
       }
-      // Nobody waits until it is kept.
-      if (entries.length > 0) void this.#store.put(entries, lease)
+      const missing = flights.filter(({ landed }) => landed === undefined)
+      if (missing.length > 0) await this.#fill(missing, fill, lease)
     } catch (error) {
-      for (const { flight, past } of missing)
-        this.#land(flight, {
-          was: 'failed',
-          error,
-          fallback: this.#isListed(flight) ? past : undefined,
-        })
+      for (const flight of flights)
+        if (flight.landed === undefined)
+          this.#land(flight, { was: 'failed', error, fallback: past.get(flight) })
     }
+  }
+
+  async #fill(flights: readonly Flight[], fill: Fill, lease: unknown): Promise<void> {
+    const begunAt = this.#env.now()
+    const values = await fill(flights.map(({ key }) => key))
+    const made = flights.map((flight) => ({
+      flight,
+      json: jsonText(flight.key, values.get(flight.key)),
+    }))
+    const ageMs = this.#env.now() - begunAt
+    const entries: CacheEntry[] = []
+    for (const { flight, json } of made) {
+      if (json === undefined) {
+        this.#land(flight, { was: 'absent' })
+        continue
+      }
+      const { key, tags, rules } = flight
+      const { ttlMs, keepMs } = rules
+      const value = frozenJson(json)
+      if (this.#isListed(flight)) entries.push({ key, tags, value, json, ageMs, ttlMs, keepMs })
+      this.#land(flight, { was: 'filled', made: { value, begunAt } })
+    }
+    // Nobody waits until it is kept.
+    if (entries.length > 0) void this.#store.put(entries, lease)
   }
 
   #isListed(flight: Flight): boolean {
@@ -130,6 +162,6 @@ export class Flights {
 
   #land(flight: Flight, outcome: Outcome): void {
     if (this.#isListed(flight)) this.#flights.delete(flight.key)
-    flight.settle(outcome)
+    flight.land(outcome)
   }
 }

@@ -1,7 +1,15 @@
 import { milliseconds, type Duration } from '../base/duration.ts'
 import type { Env } from '../base/env.ts'
 import { asFailure, isUnavailability } from '../base/failure.ts'
-import { Flights, isFresh, mayStandIn, type Made, type Outcome, type Rules } from './flights.ts'
+import {
+  Flights,
+  isFresh,
+  mayStandIn,
+  type Flight,
+  type Made,
+  type Outcome,
+  type Rules,
+} from './flights.ts'
 import type { CacheKey, CacheStore, Tags } from './store.ts'
 
 interface KeepOptions {
@@ -66,6 +74,12 @@ const rulesOf = ({ ttl, staleFor = 0, staleIf = unavailable }: KeepOptions): Rul
   return { ttlMs, keepMs: ttlMs + milliseconds(staleFor, 'cache.staleFor'), staleIf }
 }
 
+interface Landed {
+  readonly flight: Flight
+  readonly outcome: Outcome
+  readonly led: boolean
+}
+
 /** The failure was that of the caller who filled: out of time, or gone. Whoever joined has time of his own. */
 const isTheirsAlone = (error: unknown) => asFailure(error).kind === 'deadline'
 
@@ -74,34 +88,32 @@ export const serviceCache = (service: string, env: Env, store: CacheStore): Drop
   const flights = new Flights(env, store)
   const prefix = `${service}/`
 
-  const cached = ({ value, begunAt }: Made, stale: boolean): Cached<unknown> => ({
-    value,
+  const cached = <T>({ value, begunAt }: Made, stale: boolean): Cached<T> => ({
+    // Whoever reads a key says what is kept there.
+    value: value as T,
     age: env.now() - begunAt,
     stale,
   })
 
-  /** What a reader makes of an outcome: 'again' when it was not made for him. */
-  const take = (
-    outcome: Outcome,
+  /** What a reader makes of a flight that has landed: 'again' when that was not for him. */
+  const take = <T>(
+    { flight, outcome, led }: Landed,
     rules: Rules,
-    led: boolean,
-  ): Cached<unknown> | 'absent' | 'again' => {
+  ): Cached<T> | 'absent' | 'again' => {
+    const now = env.now()
     switch (outcome.was) {
       case 'absent':
         return 'absent'
       case 'filled':
         return cached(outcome.made, false)
       case 'found':
-        return led || isFresh(outcome.found, rules, env.now())
+        return isFresh(outcome.found, rules, now) && !flights.isDropped(flight)
           ? cached(outcome.found, false)
           : 'again'
       case 'failed': {
         const { error, fallback } = outcome
-        if (
-          fallback !== undefined &&
-          mayStandIn(fallback, rules, env.now()) &&
-          rules.staleIf(error)
-        )
+        const standsIn = fallback !== undefined && mayStandIn(fallback, rules, now)
+        if (standsIn && !flights.isDropped(flight) && rules.staleIf(error))
           return cached(fallback, true)
         if (!led && isTheirsAlone(error)) return 'again'
         throw error
@@ -109,26 +121,33 @@ export const serviceCache = (service: string, env: Env, store: CacheStore): Drop
     }
   }
 
-  const readAll = async (
+  const readAll = async <T>(
     wanted: readonly CacheKey[],
     rules: Rules,
     fill: (missing: readonly string[]) => Promise<ReadonlyMap<string, unknown>>,
-  ): Promise<Map<string, Cached<unknown>>> => {
-    const answers = new Map<string, Cached<unknown>>()
+  ): Promise<Map<string, Cached<T>>> => {
+    const landed = new Map<string, Landed>()
     let open = wanted
-    while (open.length > 0) {
-      const boarded = open.map((one) => ({ one, ...flights.board(one, rules) }))
+    for (;;) {
+      const boarded = open.map((one) => flights.board(one, rules))
       const led = boarded.filter(({ leads }) => leads).map(({ flight }) => flight)
       if (led.length > 0) await flights.run(led, fill)
+      for (const { flight, leads } of boarded) {
+        const outcome = flight.landed ?? (await flight.landing())
+        landed.set(flight.key, { flight, outcome, led: leads })
+      }
+      // All at one moment: what was found first must still be there, and in its time, when the last is filled.
+      const answers = new Map<string, Cached<T>>()
       const again: CacheKey[] = []
-      for (const { one, flight, leads } of boarded) {
-        const taken = take(await flight.outcome, rules, leads)
+      for (const one of wanted) {
+        const flight = landed.get(one.key)
+        const taken = flight === undefined ? 'absent' : take<T>(flight, rules)
         if (taken === 'again') again.push(one)
         else if (taken !== 'absent') answers.set(one.key, taken)
       }
+      if (again.length === 0) return answers
       open = again
     }
-    return answers
   }
 
   const tagged = (tags: readonly string[]) => tags.map((tag) => `${prefix}${tag}`)
@@ -136,34 +155,41 @@ export const serviceCache = (service: string, env: Env, store: CacheStore): Drop
   return {
     read: async <T>(key: string, options: CacheOptions, fill: () => Promise<T>) => {
       const one = { key: `${prefix}${key}`, tags: tagged(options.tags ?? []) }
-      const answers = await readAll(
+      const answers = await readAll<T>(
         [one],
         rulesOf(options),
         async () => new Map([[one.key, await fill()]]),
       )
-      // Whoever reads a key under a name says what is kept there.
-      return (answers.get(one.key) ?? { value: undefined, age: 0, stale: false }) as Cached<T>
+      return answers.get(one.key) ?? cached({ value: undefined, begunAt: env.now() }, false)
     },
     readMany: async <T>(
       items: Iterable<string>,
       options: CacheManyOptions,
       fill: (missing: readonly string[]) => Promise<ReadonlyMap<string, T>>,
     ) => {
+      const keyOf = new Map<string, string>()
+      // Items that share a key are one: the first of them is filled.
       const itemOf = new Map<string, string>()
       const wanted: CacheKey[] = []
-      for (const item of new Set(items)) {
+      for (const item of items) {
+        if (keyOf.has(item)) continue
         const key = `${prefix}${options.key?.(item) ?? item}`
+        keyOf.set(item, key)
+        if (itemOf.has(key)) continue
         itemOf.set(key, item)
         wanted.push({ key, tags: tagged(options.tags?.(item) ?? []) })
       }
-      const answers = await readAll(wanted, rulesOf(options), async (missing) => {
-        const items = new Map(missing.map((key) => [itemOf.get(key) ?? key, key]))
-        const values = await fill([...items.keys()])
-        return new Map([...items].map(([item, key]) => [key, values.get(item)]))
+      const answers = await readAll<T>(wanted, rulesOf(options), async (missing) => {
+        const asked = missing.map((key) => itemOf.get(key) ?? key)
+        const values = await fill(asked)
+        return new Map(asked.map((item, index) => [missing[index] ?? item, values.get(item)]))
       })
-      return new Map(
-        [...answers].map(([key, answer]) => [itemOf.get(key) ?? key, answer as Cached<T>]),
-      )
+      const found = new Map<string, Cached<T>>()
+      for (const [item, key] of keyOf) {
+        const answer = answers.get(key)
+        if (answer !== undefined) found.set(item, answer)
+      }
+      return found
     },
     drop: (tags) => flights.drop(tags),
   }

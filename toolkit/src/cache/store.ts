@@ -54,7 +54,7 @@ export interface CacheAnswer {
 export interface CacheEngine {
   /** For people: the engine and where it is, without secrets. */
   readonly name: string
-  /** Its calls leave the process, and may fail or hang: they are held to a short deadline. */
+  /** Its calls leave the process, and may fail or hang: they are held to a short deadline. Those of an engine in the process never reject. */
   readonly remote: boolean
   open(env: Env): Promise<CacheStore>
 }

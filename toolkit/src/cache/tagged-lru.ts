@@ -23,6 +23,11 @@ export class TaggedLru<V> {
     return this.#entries.bytes
   }
 
+  /** How many tags the entries bear. */
+  get tags(): number {
+    return this.#keysByTag.size
+  }
+
   get(key: string): V | undefined {
     return this.#entries.get(key)?.value
   }

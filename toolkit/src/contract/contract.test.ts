@@ -9,6 +9,7 @@ import {
   event,
   feed,
   fillPath,
+  fillTag,
   get,
   patch,
   pathParameters,
@@ -136,4 +137,47 @@ test('what a path is filled with comes out again', () => {
       expect([decodeURIComponent(first), decodeURIComponent(second)]).toEqual([a, b])
     }),
   )
+})
+
+const id = z.object({ id: z.string() })
+const cached = (tags: readonly string[], access: 'public' | 'user' = 'public') =>
+  query({ ...nothing, access, input: id, http: get('/a/:id'), cache: { ttl: '1m', tags } })
+
+test.each([
+  ['a cached query that depends on its caller', () => cached([], 'user'), /cache is for public/],
+  [
+    'a tag of a field that is not in the input',
+    () => contract('a', { operations: { read: cached(['a::sku']) } }),
+    /a\.read is cached by :sku/,
+  ],
+  [
+    'a purge of a field that is not in the data',
+    () =>
+      contract('a', {
+        operations: {},
+        events: { moved: event('moved', { version: 1, key: 'id', data: id, purges: ['a::sku'] }) },
+      }),
+    /a\.moved purges by :sku/,
+  ],
+  [
+    'a limit of no requests',
+    () => query({ ...nothing, limit: { requests: 0, per: '1m', by: 'address' } }),
+    /limit\.requests is a whole number/,
+  ],
+  [
+    'If-Match on a read',
+    () =>
+      contract('a', {
+        operations: { read: query({ ...nothing, http: get('/a', { ifMatch: true }) }) },
+      }),
+    /If-Match is for changes/,
+  ],
+])('%s fails at start', (_, make, words) => {
+  expect(make).toThrow(words)
+})
+
+test('a tag is filled with the fields that it names', () => {
+  expect(fillTag('catalog', 'product::sku', { sku: 'A 1' })).toBe('catalog/product:A 1')
+  expect(fillTag('catalog', 'products', {})).toBe('catalog/products')
+  contract('a', { operations: { read: cached(['a::id', 'all']) } })
 })

@@ -51,6 +51,13 @@ export const contract = <
       )
     if (operation.access === 'internal' && method !== undefined)
       throw failure('misconfigured', `${name}.${id} is internal and has an http binding`)
+    const { cache, input } = operation
+    for (const field of (cache?.tags ?? []).flatMap(tagFields))
+      if (!(input instanceof z.ZodObject) || !(field in input.shape))
+        throw failure(
+          'misconfigured',
+          `${name}.${id} is cached by :${field}, which is no field of its input`,
+        )
     if (operation.http?.ifMatch === true && method === 'GET')
       throw failure('misconfigured', `${name}.${id} is bound to GET; If-Match is for changes`)
   }

@@ -10,6 +10,7 @@ import { decodeInput } from './decode.ts'
 import { checkAccept, encodeReply } from './encode.ts'
 import { resumed } from './feed.ts'
 import { failureReply, isInside, refusalReply } from './problems.ts'
+import type { RateLimit } from './rate-limit.ts'
 import { router, routesOf, splitTarget, type Route } from './router.ts'
 
 /** One request on its way through the edge's stages, each of which may add what it found. */
@@ -40,8 +41,13 @@ export interface EdgeOptions {
   readonly serves: (operation: Operation) => boolean
   readonly identify: Identify
   readonly pages?: Readonly<Record<string, Page>>
-  /** Stages that come before all others, such as a check of the Host header. */
+  /** Stages around every reply, failures' too: what they add is on all of them. */
+  readonly around?: readonly Stage[]
+  /** Stages that come before the route is looked for, such as a check of the Host header. */
   readonly before?: readonly Stage[]
+  readonly limits?: RateLimit
+  /** Answers for the services what it keeps. */
+  readonly cache?: Stage
   /** Aborts when the host stops: feeds end, so that their clients go on at another. */
   readonly leaving?: AbortSignal
 }
@@ -50,12 +56,18 @@ const staying = new AbortController().signal
 
 /** The API gateway's handler: HTTP in, operations out. Stages run in list order. */
 export const edge = (options: EdgeOptions): ((request: HttpRequest) => Promise<HttpReply>) => {
+  const { limits, cache } = options
   const stages: Stage[] = [
+    ...(options.around ?? []),
+    ...(limits === undefined ? [] : [limits.report]),
     answerFailures(options),
     ...(options.before ?? []),
     pages(options.pages ?? {}),
     findRoute(options),
+    ...(limits === undefined ? [] : [limits.byAddress]),
     authenticate(options.identify),
+    ...(limits === undefined ? [] : [limits.byCaller]),
+    ...(cache === undefined ? [] : [cache]),
   ]
   const run = compose(stages, forward(options))
   return (request) => {

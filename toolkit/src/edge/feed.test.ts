@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { contract, feed, get } from '../contract/index.ts'
+import { contract, feed, get, problem } from '../contract/index.ts'
 import { memoryStores } from '../engines/memory/index.ts'
 import type { HttpReply } from '../link/http.ts'
 import { service } from '../service/index.ts'
@@ -18,6 +18,10 @@ import { request } from './sample.suite.ts'
 /* A feed that counts: it goes on until its reader has left. */
 
 const Item = z.object({ id: z.string(), n: z.int() })
+const NothingToCount = problem('nothing-to-count', {
+  kind: 'not-found',
+  title: 'There is nothing to count',
+})
 const counting = contract('counting', {
   operations: {
     count: feed({
@@ -33,6 +37,14 @@ const counting = contract('counting', {
       http: get('/mine'),
       input: z.object({}),
       output: Item,
+    }),
+    nothing: feed({
+      summary: 'Has nothing to count',
+      access: 'public',
+      http: get('/nothing'),
+      input: z.object({}),
+      output: Item,
+      problems: [NothingToCount],
     }),
   },
 })
@@ -51,6 +63,7 @@ const countingService = service(counting, {
       yield { id: '1', n: 1 }
       await env.sleep(1_000_000, signal)
     },
+    nothing: () => Promise.reject(NothingToCount(undefined)),
   },
 })
 
@@ -131,6 +144,13 @@ test('a feed ends when its reader is signed in no more', async () => {
   await env.advance(15_000)
   expect((await next).done).toBe(true)
   signedIn = true
+})
+
+test('a feed that fails before it begins is answered with a problem, not with a stream', async () => {
+  expect(await ask({}, undefined, '/nothing')).toMatchObject({
+    status: 404,
+    headers: { 'content-type': 'application/problem+json' },
+  })
 })
 
 test('a client that takes no event streams is refused', async () => {

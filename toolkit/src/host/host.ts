@@ -1,18 +1,9 @@
 import type { Env } from '../base/env.ts'
 import { failure, ServalError } from '../base/failure.ts'
-import { openApi } from '../contract/openapi.ts'
-import type { Operation } from '../contract/index.ts'
-import {
-  bearer,
-  edge,
-  localOnly,
-  operatorKey,
-  refusalReply,
-  statusOf,
-  type Page,
-} from '../edge/index.ts'
-import { defaultHttpLimits, type HttpReply, type HttpServer } from '../link/http.ts'
+import { refusalReply } from '../edge/index.ts'
+import { defaultHttpLimits, type HttpServer } from '../link/http.ts'
 import type { Logger } from '../telemetry/log.ts'
+import { operatorEdge, publicEdge } from './edges.ts'
 import { control, controlLink } from './operator.ts'
 import { checkSecret } from './same-secret.ts'
 import { derive } from './secret.ts'
@@ -66,16 +57,6 @@ const drainServer = async (server: HttpServer, env: Env): Promise<void> => {
   patience.abort()
 }
 
-const json = (value: unknown, status = 200): HttpReply => ({
-  status,
-  headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
-  body: JSON.stringify(value),
-})
-
-const isPublic = (operation: Operation) =>
-  operation.access !== 'operator' && operation.access !== 'internal'
-const isOperators = (operation: Operation) => operation.access === 'operator'
-
 /** One process: from a setup to running services behind two addresses. What was started is stopped again when a later part fails. */
 export const startHost = async ({
   setup,
@@ -104,6 +85,7 @@ export const startHost = async ({
     return server
   }
   let ready = false
+  const leaving = new AbortController()
   try {
     const master = await setup.masterSecret()
     const secret = secretsFrom(master, system.name)
@@ -143,63 +125,34 @@ export const startHost = async ({
         },
         gap,
       })
-    const leaving = new AbortController()
     progress('listening')
     const key = Buffer.from(await derive(master, `${system.name}/operator-key`))
       .toString('base64url')
       .slice(0, 32)
     const contracts = system.services.map((service) => service.contract)
-    const common = {
+    const common = { env, log, system, leaving: leaving.signal, ready: () => ready }
+    const authenticate = await setup.authenticate(connect, follow)
+    const outside = publicEdge({ ...common, contracts, link: services.link }, setup.edge, {
+      authenticate,
+      key,
+    })
+    services.caches.add(outside.cache)
+    started.push(() => outside.cache.close())
+    const inside = operatorEdge(
+      {
+        ...common,
+        contracts: [...contracts, control],
+        link: controlLink(services.link, services.stores, env),
+      },
+      key,
+      setup.operator.host,
+    )
+    const server = {
       limits: defaultHttpLimits,
       refuse: (status: number) => refusalReply(status, { correlationId: env.id() }),
     }
-    const pagesOf = (
-      serves: (operation: Operation) => boolean,
-      listed: typeof contracts,
-    ): Record<string, Page> => {
-      const document = openApi({
-        title: system.title,
-        version: system.version,
-        contracts: listed,
-        serves,
-        statusOf,
-      })
-      return {
-        '/openapi.json': () => Promise.resolve(json(document)),
-        '/health/live': () => Promise.resolve(json({ status: 'live' })),
-        '/health/ready': () =>
-          Promise.resolve(ready ? json({ status: 'ready' }) : json({ status: 'not-ready' }, 503)),
-      }
-    }
-    const front = await listen({
-      ...common,
-      ...setup.public,
-      handle: edge({
-        env,
-        log,
-        contracts,
-        link: services.link,
-        serves: isPublic,
-        identify: bearer(await setup.authenticate(connect, follow)),
-        leaving: leaving.signal,
-        pages: pagesOf(isPublic, contracts),
-      }),
-    })
-    const back = await listen({
-      ...common,
-      ...setup.operator,
-      handle: edge({
-        env,
-        log,
-        contracts: [...contracts, control],
-        link: controlLink(services.link, services.stores, env),
-        serves: isOperators,
-        identify: operatorKey(key),
-        leaving: leaving.signal,
-        before: [localOnly(['127.0.0.1', 'localhost', '[::1]', setup.operator.host])],
-        pages: pagesOf(isOperators, [...contracts, control]),
-      }),
-    })
+    const front = await listen({ ...server, ...setup.public, handle: outside.handle })
+    const back = await listen({ ...server, ...setup.operator, handle: inside })
     ready = true
     log.info('ready', { public: front.port, operator: back.port, stores: setup.stores.name })
     return {

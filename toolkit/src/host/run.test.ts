@@ -23,6 +23,7 @@ export default {
     cache: { name: 'nothing', remote: false, open: async () => ({ get: async () => ({ kept: [] }), put: async () => {}, drop: async () => {}, close: async () => {} }) },
     ports: {},
     listen: listenHttp,
+    edge: {},
     authenticate: () => async () => undefined,
     public: { host: '127.0.0.1', port: settings.port('SERVAL_PORT', 0) },
     operator: { host: '127.0.0.1', port: settings.port('SERVAL_OPERATOR_PORT', 0) },

@@ -12,6 +12,7 @@ const good = () => ({
   cache: { name: 'none', remote: false, open: nothing },
   ports: {},
   listen: nothing,
+  edge: {},
   authenticate: () => nothing,
   public: { host: '127.0.0.1', port: 0 },
   operator: { host: '127.0.0.1', port: 0 },

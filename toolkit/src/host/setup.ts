@@ -6,6 +6,7 @@ import type { Authenticate } from '../edge/index.ts'
 import type { ListenHttp } from '../link/http.ts'
 import type { Service } from '../service/index.ts'
 import type { StoreEngine } from '../store/engine.ts'
+import type { EdgeSettings } from './edges.ts'
 import type { Settings } from './settings.ts'
 
 /** Gives a typed, guarded client of a service of the system. */
@@ -39,6 +40,8 @@ export interface Setup {
   /** What the services' ports are filled with. */
   readonly ports: Readonly<Record<string, unknown>>
   readonly listen: ListenHttp
+  /** How the public edge treats the world; `{}` is safe. */
+  readonly edge: EdgeSettings
   readonly authenticate: (connect: Connect, follow: Follow) => Authenticate | Promise<Authenticate>
   readonly public: Address
   /** Never public: the control API, sums and parked messages. */
@@ -81,6 +84,7 @@ const needed: readonly (readonly [path: string, type: Type])[] = [
   ['ports', 'object'],
   ['listen', 'function'],
   ['authenticate', 'function'],
+  ['edge', 'object'],
   ['public', 'object'],
   ['public.host', 'string'],
   ['public.port', 'number'],

@@ -1,1 +1,2 @@
+export { compress } from './compress.ts'
 export { listenHttp } from './node.ts'

@@ -37,9 +37,9 @@ export const memoryCacheStore = (
   }
   return {
     get: async (wanted) => ({ kept: wanted.map(({ key }) => find(key)), lease: drops.position }),
-    put: async (entries, lease) => {
+    put: async (entries, lease: number) => {
       for (const entry of entries)
-        if (!drops.droppedSince(lease as number, entry.tags)) {
+        if (!drops.droppedSince(lease, entry.tags)) {
           const row = { entry, begunAt: env.now() - entry.ageMs }
           rows.set(entry.key, row, bytesOf(entry), entry.tags)
         }

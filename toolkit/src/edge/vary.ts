@@ -1,0 +1,12 @@
+import type { HttpReply } from '../link/http.ts'
+
+/** A reply’s headers with another field named in Vary (RFC 9110, 12.5.5). */
+export const withVary = (
+  headers: HttpReply['headers'],
+  field: string,
+): Record<string, string | readonly string[]> => {
+  const before = [headers['vary'] ?? []].flat().join(', ')
+  const named = before.split(',').map((one) => one.trim().toLowerCase())
+  if (named.includes('*') || named.includes(field)) return { ...headers }
+  return { ...headers, vary: before === '' ? field : `${before}, ${field}` }
+}
