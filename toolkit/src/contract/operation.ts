@@ -87,7 +87,10 @@ const limitRule = (limit: OperationOptions<z.ZodType, z.ZodType>['limit']) => {
       'misconfigured',
       `limit.requests is a whole number from 1 to 1000000; it is ${requests}`,
     )
-  return Object.freeze({ requests, perMs: milliseconds(per, 'limit.per'), by })
+  const perMs = milliseconds(per, 'limit.per')
+  if (!Number.isInteger(perMs) || perMs < 1)
+    throw failure('misconfigured', `limit.per is at least a millisecond; it is ${per}`)
+  return Object.freeze({ requests, perMs, by })
 }
 
 const cacheRule = (options: QueryOptions<z.ZodType, z.ZodType>): CacheRule | undefined => {

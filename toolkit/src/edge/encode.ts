@@ -47,7 +47,12 @@ export const encodeReply = async (
       : { status, headers: { ...headers, 'content-type': contentType }, body }
   }
   if (operation.kind === 'feed') {
-    const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
+    const headers = {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      // nginx passes each event on as it comes.
+      'x-accel-buffering': 'no',
+    }
     return {
       status: http.status,
       headers,
@@ -79,6 +84,7 @@ export const encodeReply = async (
 
 /** Refuses a client that does not take what the operation answers. */
 export const checkAccept = (route: Route, request: HttpRequest): void => {
+  if (route.http.status === 204) return
   const type = route.operation.kind === 'feed' ? 'text/event-stream' : 'application/json'
   if (!accepts(request.header('accept'), type))
     throw new HttpRefusal(406, `This operation answers ${type}`)

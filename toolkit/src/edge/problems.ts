@@ -64,6 +64,7 @@ export const problemReply = (problem: ProblemDocument): HttpReply => {
     headers: {
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
       'x-request-id': correlationId,
       ...problem.headers,
     },

@@ -1,5 +1,5 @@
 import { asyncApi } from '../contract/asyncapi.ts'
-import type { Contract, Operation } from '../contract/index.ts'
+import { entityTag, namesTag, type Contract, type Operation } from '../contract/index.ts'
 import { openApi } from '../contract/openapi.ts'
 import {
   bearer,
@@ -60,11 +60,17 @@ const json = (value: unknown, status = 200): HttpReply => ({
   body: JSON.stringify(value),
 })
 
-/** A document that does not change while the host runs: made, and encoded, once. */
+/** A document that does not change while the host runs: made, encoded and tagged once. */
 const document = (value: unknown): Page => {
   const body = new TextEncoder().encode(JSON.stringify(value))
-  const headers = { 'content-type': 'application/json', 'cache-control': 'no-cache' }
-  return () => Promise.resolve({ status: 200, headers, body })
+  const tag = entityTag(body)
+  return async (request) => {
+    const headers = { 'cache-control': 'no-cache', etag: await tag }
+    const known = request.header('if-none-match')
+    if (known !== undefined && namesTag(known, headers.etag, 'weak'))
+      return { status: 304, headers }
+    return { status: 200, headers: { ...headers, 'content-type': 'application/json' }, body }
+  }
 }
 
 const pagesOf = (
@@ -110,11 +116,8 @@ export const publicEdge = (
       '/asyncapi.json': document(asyncApi({ title, version, contracts })),
       ...settings.pages,
     },
-    around: [
-      securityHeaders({ behindTls: settings.behindTls ?? false }),
-      ...(settings.compress === undefined ? [] : [compression({ compress: settings.compress })]),
-      cors(settings.cors),
-    ],
+    around: [securityHeaders({ behindTls: settings.behindTls ?? false }), cors(settings.cors)],
+    before: settings.compress === undefined ? [] : [compression({ compress: settings.compress })],
     limits,
     cache: cache.stage,
   })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { failure } from '../base/failure.ts'
-import { contract, feed, get } from '../contract/index.ts'
+import { command, contract, del, feed, get, patch } from '../contract/index.ts'
 import {
   Closed,
   edgeUnderTest,
@@ -294,6 +294,46 @@ test('headers, token and key are sent as they are at the time of the call', asyn
     },
   ])
   expect(sent.every(({ init }) => init.body === undefined)).toBe(true)
+})
+
+test('the tag that a change depends on is sent as If-Match', async () => {
+  const input = z.object({ id: z.string(), ifMatch: z.string().optional() })
+  const change = {
+    summary: 'x',
+    access: 'public',
+    repeat: 'natural',
+    output: z.object({}),
+  } as const
+  const made = contract('made', {
+    operations: {
+      change: command({ ...change, http: patch('/made/:id', { ifMatch: true }), input }),
+      remove: command({
+        ...change,
+        http: del('/made/:id', { status: 200, ifMatch: true }),
+        input: input.extend({ force: z.boolean().optional() }),
+      }),
+    },
+  })
+  const sent: (readonly [string, string | undefined, unknown])[] = []
+  const client = httpClient(made, {
+    address: 'http://shop.test',
+    fetch: async (url, { headers, body }) => {
+      sent.push([
+        url.pathname + url.search,
+        new Headers(headers).get('if-match') ?? undefined,
+        body,
+      ])
+      return new Response('{}')
+    },
+  })
+  await client.change({ id: 'a', ifMatch: '"tag"' })
+  await client.change({ id: 'a' })
+  await client.remove({ id: 'a', ifMatch: '"tag"', force: true })
+  expect(sent).toEqual([
+    ['/made/a', '"tag"', '{}'],
+    ['/made/a', undefined, '{}'],
+    ['/made/a?force=true', '"tag"', undefined],
+  ])
 })
 
 test('an operation without an address, and a feed, are not called', async () => {

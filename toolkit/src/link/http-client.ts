@@ -2,6 +2,7 @@ import { systemEnv, type Env } from '../base/env.ts'
 import { failure, ServalError, type FailureKind, type Ran } from '../base/failure.ts'
 import {
   fillPath,
+  headerFields,
   pathParameters,
   validOutput,
   type CallOptions,
@@ -87,17 +88,20 @@ const requestOf = (target: string, http: HttpBinding, input: Readonly<Record<str
         { ran: 'not-sent' },
       )
   }
+  const inHeader = headerFields(http)
   const rest = Object.entries(input).filter(
-    ([field, value]) => !inPath.has(field) && value !== undefined,
+    ([field, value]) => !inPath.has(field) && !inHeader.includes(field) && value !== undefined,
   )
   const path = fillPath(http.path, input)
+  const match = inHeader.includes('ifMatch') ? input['ifMatch'] : undefined
+  const headers: Record<string, string> = typeof match === 'string' ? { 'if-match': match } : {}
   if (http.method === 'GET' || http.method === 'DELETE') {
     const query = new URLSearchParams(
       rest.map(([field, value]) => [field, String(value)]),
     ).toString()
-    return { path: query === '' ? path : `${path}?${query}`, body: undefined }
+    return { path: query === '' ? path : `${path}?${query}`, body: undefined, headers }
   }
-  return { path, body: JSON.stringify(Object.fromEntries(rest)) }
+  return { path, body: JSON.stringify(Object.fromEntries(rest)), headers }
 }
 
 type Options = HttpClientOptions & { readonly env: Env }
@@ -113,7 +117,7 @@ const send = async (
   const operation = contract.operations[name]
   if (operation?.http === undefined)
     throw failure('no-such-operation', `${target} has no http binding`)
-  const { path, body } = requestOf(
+  const { path, body, headers } = requestOf(
     target,
     operation.http,
     (input ?? {}) as Readonly<Record<string, unknown>>,
@@ -132,6 +136,7 @@ const send = async (
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(call.key === undefined ? {} : { 'idempotency-key': call.key }),
+        ...headers,
         ...options.headers,
       },
       signal:
