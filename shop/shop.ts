@@ -2,6 +2,7 @@ import type { Connect, System } from 'serval/host'
 import { accounts } from './accounts/contract.ts'
 import { accountsService } from './accounts/service.ts'
 import { acquirerService } from './acquirer/service.ts'
+import { analyticsService } from './analytics/service.ts'
 import { catalog } from './catalog/contract.ts'
 import { demoProducts } from './catalog/demo-products.ts'
 import { catalogService } from './catalog/service.ts'
@@ -12,7 +13,7 @@ import { notificationsService } from './notifications/service.ts'
 import { ordersService } from './orders/service.ts'
 import { paymentsService } from './payments/service.ts'
 
-/** A complete commerce back end: seven services, each with a business and a database of its own. */
+/** A complete commerce back end: eight services, each with a business and a database of its own. */
 export const shop: System = {
   name: 'shop',
   title: 'The shop',
@@ -25,6 +26,7 @@ export const shop: System = {
     paymentsService,
     acquirerService,
     notificationsService,
+    analyticsService,
   ],
   seed: async (connect) => {
     await Promise.all([

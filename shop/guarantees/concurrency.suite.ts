@@ -1,4 +1,4 @@
-import type { TestServices } from 'serval/testing'
+import { eventually, type TestServices } from 'serval/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { accounts } from '../accounts/contract.ts'
 import { inventory } from '../inventory/contract.ts'
@@ -129,6 +129,11 @@ export const concurrencySuite = (
       expect(all.captured).toBe(all.confirmedAmount)
       expect(all.charged).toBe(all.captured + all.refunded)
       expect(all).toMatchObject({ doubled: 0, negative: 0, reserved: 0, reservations: { held: 0 } })
+      await eventually(
+        async () => (await sums(host(1))).counted === all.confirmed,
+        'the last order’s counting',
+      )
+      expect((await sums(host(0))).countedAmount).toBe(all.confirmedAmount)
     })
   })
 }

@@ -66,19 +66,18 @@ const place = (running: TestServices, key: string, token: string) =>
     { key },
   )
 
-/** The order is final, and its mail is out: nothing of it is left to do. */
+/** The order is final, its mail is out and it is counted: nothing of it is left to do. */
 const atRest = async (running: TestServices, id: string, mailsBefore: number) => {
   const order = await finalOrder(running, user, id)
   await eventually(async () => (await sums(running)).mails > mailsBefore, 'the mail')
-  const cursors = running.stores.get('notifications')
-  await eventually(async () => {
-    const heads = await running.stores.get('orders')?.log.heads()
-    const read = await cursors?.subscriptions.positions({
-      subscription: 'notifications',
-      publisher: 'orders',
-    })
-    return JSON.stringify(heads) === JSON.stringify(read)
-  }, 'the last cursor')
+  for (const subscription of ['notifications', 'analytics'])
+    await eventually(async () => {
+      const heads = await running.stores.get('orders')?.log.heads()
+      const read = await running.stores
+        .get(subscription)
+        ?.subscriptions.positions({ subscription, publisher: 'orders' })
+      return JSON.stringify(heads) === JSON.stringify(read)
+    }, `the last cursor of ${subscription}`)
   return order
 }
 
@@ -154,6 +153,8 @@ describe.each([
       expect(after.negative, where).toBe(0)
       expect(after.onHand, where).toBe(2 * stock - 3 * after.confirmed)
       expect(after.mails, where).toBe(before.mails + 1)
+      expect(after.counted, where).toBe(after.confirmed)
+      expect(after.countedAmount, where).toBe(after.confirmedAmount)
       await running.end({ keepServer: true })
     }
     expect(tried).toEqual(recorded)

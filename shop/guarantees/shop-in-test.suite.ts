@@ -13,6 +13,7 @@ import {
 } from 'serval/testing'
 import { accounts } from '../accounts/contract.ts'
 import { acquirer } from '../acquirer/contract.ts'
+import { analytics } from '../analytics/contract.ts'
 import { catalog } from '../catalog/contract.ts'
 import { inventory } from '../inventory/contract.ts'
 import { notifications } from '../notifications/contract.ts'
@@ -49,14 +50,19 @@ export const startShop = (
 
 export const userOf = (id: string) => ({ kind: 'user', id, roles: [], session: 'test' }) as const
 
-/** A customer who exists in accounts. */
+/** A customer who exists in accounts, and has had the mail that greets a new one. */
 export const newCustomer = async (
   running: TestServices,
   name: string,
 ): Promise<ReturnType<typeof userOf>> => {
+  const email = `${name}@example.org`
   const { user } = await running
     .client(accounts, { kind: 'anonymous' })
-    .register({ email: `${name}@example.org`, password: 'correct horse', name })
+    .register({ email, password: 'correct horse', name })
+  await eventually(async () => {
+    const { items } = await running.client(notifications, operator).mails({ to: email })
+    return items.length > 0
+  }, `the first mail to ${email}`)
   return userOf(user.id)
 }
 
@@ -90,12 +96,13 @@ export const finalOrder = (running: TestServices, user: ReturnType<typeof userOf
 
 /** Every sum of the shop, for the invariants. */
 export const sums = async (running: TestServices) => {
-  const [placed, stock, money, charged, mails] = await Promise.all([
+  const [placed, stock, money, charged, mails, sold] = await Promise.all([
     running.client(orders, operator).audit({}),
     running.client(inventory, operator).audit({}),
     running.client(payments, operator).audit({}),
     running.client(acquirer, operator).audit({}),
     running.client(notifications, operator).audit({}),
+    running.client(analytics, operator).audit({}),
   ])
   const ordersOf = (status: string) => placed.statuses.filter((row) => row.status === status)
   const count = (status: string) => ordersOf(status).reduce((total, row) => total + row.orders, 0)
@@ -116,5 +123,7 @@ export const sums = async (running: TestServices) => {
     reservations: stock.reservations,
     mails: mails.mailbox?.mails ?? 0,
     repeats: mails.mailbox?.repeats ?? 0,
+    counted: sold.orders,
+    countedAmount: money1(sold.revenue),
   }
 }

@@ -1,5 +1,6 @@
-import { command, contract, event, get, post, problem, query } from 'serval'
+import { command, contract, event, feed, get, post, problem, query } from 'serval'
 import { z } from 'zod'
+import { Address } from '../address.ts'
 import {
   Lines,
   MixedCurrencies,
@@ -26,14 +27,6 @@ export const reasons = [
 export const Status = z.enum(statuses)
 export const Reason = z.enum(reasons)
 
-export const Address = z.object({
-  name: z.string().min(1).max(100),
-  street: z.string().min(1).max(200),
-  city: z.string().min(1).max(100),
-  postcode: z.string().min(1).max(20),
-  country: z.string().min(1).max(60),
-})
-
 export const Order = z.object({
   id: z.string(),
   status: Status,
@@ -42,7 +35,18 @@ export const Order = z.object({
   lines: z.array(QuotedLine),
   total: Money,
   placedAt: z.string(),
+  /** When these prices were the catalog's: present only where it could not be asked, and a copy stood in, at most some minutes old. */
+  quotedAt: z.string().optional(),
   shipTo: Address.optional(),
+})
+
+/** One change of an order’s status, counted from 1. */
+export const StatusChange = z.object({
+  id: z.int(),
+  status: Status,
+  reason: Reason.optional(),
+  refunded: z.boolean().optional(),
+  at: z.string(),
 })
 
 export const NoSuchOrder = problem('no-such-order', {
@@ -55,7 +59,17 @@ export const AlreadyConfirmed = problem('already-confirmed', {
 })
 
 const OrderId = z.string().min(1).max(64)
+const Page = z.object({
+  status: Status.optional(),
+  limit: z.int().min(1).max(100).default(20),
+  cursor: z.string().max(200).optional(),
+})
+const pageOf = <Item extends z.ZodType>(item: Item) =>
+  z.object({ items: z.array(item), next: z.string().optional() })
 const Moved = z.object({ orderId: z.string(), customerId: z.string(), total: Money })
+const MovedLines = z.array(z.object({ sku: z.string(), quantity: z.int(), total: Money }))
+/** What the next step of the order's way takes, so that it need not be read; events of an earlier release are without. */
+const MovedOn = Moved.extend({ version: z.int().optional(), lines: MovedLines.optional() })
 
 export const orders = contract('orders', {
   operations: {
@@ -76,12 +90,8 @@ export const orders = contract('orders', {
       summary: 'My orders, newest first',
       access: 'user',
       http: get('/api/v1/orders'),
-      input: z.object({
-        status: Status.optional(),
-        limit: z.int().min(1).max(100).default(20),
-        cursor: z.string().max(200).optional(),
-      }),
-      output: z.object({ items: z.array(Order), next: z.string().optional() }),
+      input: Page,
+      output: pageOf(Order),
     }),
     order: query({
       summary: 'One of my orders',
@@ -99,6 +109,27 @@ export const orders = contract('orders', {
       input: z.object({ id: OrderId }),
       output: Order,
       problems: [NoSuchOrder, AlreadyConfirmed],
+    }),
+    follow: feed({
+      summary: 'Each change of my order’s status, from the first one or after one, until the last',
+      access: 'user',
+      http: get('/api/v1/orders/:id/events'),
+      input: z.object({
+        id: OrderId,
+        after: z
+          .string()
+          .regex(/^\d{1,9}$/, 'This is not the id of a change')
+          .optional(),
+      }),
+      output: StatusChange,
+      problems: [NoSuchOrder],
+    }),
+    listAll: query({
+      summary: 'All orders, newest first',
+      access: 'role:merchant',
+      http: get('/api/v1/admin/orders'),
+      input: Page.extend({ customer: z.string().min(1).max(64).optional() }),
+      output: pageOf(Order.extend({ customerId: z.string() })),
     }),
     audit: query({
       summary: 'Orders and sums per status',
@@ -118,15 +149,13 @@ export const orders = contract('orders', {
     }),
   },
   events: {
-    placed: event('order.placed', { version: 1, key: 'orderId', data: Moved }),
+    placed: event('order.placed', { version: 1, key: 'orderId', data: MovedOn }),
     reserved: event('order.reserved', { version: 1, key: 'orderId', data: Moved }),
-    paid: event('order.paid', { version: 1, key: 'orderId', data: Moved }),
+    paid: event('order.paid', { version: 1, key: 'orderId', data: MovedOn }),
     confirmed: event('order.confirmed', {
       version: 1,
       key: 'orderId',
-      data: Moved.extend({
-        lines: z.array(z.object({ sku: z.string(), quantity: z.int(), total: Money })),
-      }),
+      data: Moved.extend({ lines: MovedLines }),
     }),
     cancelling: event('order.cancelling', {
       version: 1,

@@ -3,13 +3,14 @@ import { argon2Passwords } from 'serval/engines/argon2'
 import { joseSigner } from 'serval/engines/jose'
 import { mailbox } from 'serval/engines/mailbox'
 import { pglite } from 'serval/engines/pglite'
-import { manualEnv, startTestServices } from 'serval/testing'
+import { eventually, manualEnv, startTestServices, type TestServices } from 'serval/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   finalOrder,
   newCustomer,
   startShop,
   stockOf,
+  sums,
   type userOf,
   type World,
 } from '../guarantees/shop-in-test.suite.ts'
@@ -103,4 +104,45 @@ test('an order that cannot be paid because payments is not there waits for it, l
   await until(running, id, 'confirmed', 'cancelled')
   expect(await finalOrder(running, user, id)).toMatchObject({ status: 'confirmed' })
   await running.end({ keepServer: true })
+}, 60_000)
+
+test('messages that all come once more change nothing', async () => {
+  const first = await start()
+  for (const [key, token] of [
+    ['again-1', 'tok_ok'],
+    ['again-2', 'tok_declined'],
+  ] as const) {
+    const { id } = await first.client(orders, user).place(order(token), { key })
+    await until(first, id, 'confirmed', 'cancelled')
+  }
+  // Mails and counts are on their way still.
+  const books = async (running: TestServices) => {
+    const {
+      mails: _,
+      repeats: __,
+      counted: ___,
+      countedAmount: ____,
+      ...rest
+    } = await sums(running)
+    return rest
+  }
+  const before = await books(first)
+  const list = await first.client(orders, user).list({ limit: 100 })
+  await first.end({ keepServer: true })
+  const database = await world.server.open('orders')
+  await database.transaction(async (session) =>
+    session.write(`update serval_cursor set position = 0 where publisher = 'orders'`),
+  )
+  const second = await start()
+  const store = second.stores.get('orders')
+  await eventually(async () => {
+    const read = await store?.subscriptions.positions({
+      subscription: 'orders',
+      publisher: 'orders',
+    })
+    return JSON.stringify(read) === JSON.stringify(await store?.log.heads())
+  }, 'the end of the log')
+  expect(await second.client(orders, user).list({ limit: 100 })).toEqual(list)
+  expect(await books(second)).toEqual(before)
+  await second.end({ keepServer: true })
 }, 60_000)

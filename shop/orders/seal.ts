@@ -3,9 +3,18 @@
  * The order's id is bound to it, so that a sealed token moved to another order does not open.
  */
 
-const key = (secret: Uint8Array<ArrayBuffer>) =>
-  crypto.subtle.importKey('raw', secret, 'AES-GCM', false, ['encrypt', 'decrypt'])
-const bound = (orderId: string) => new TextEncoder().encode(orderId)
+/** Keys that were made of a secret before. A host hands out the same bytes for a purpose each time. */
+const keys = new WeakMap<Uint8Array, Promise<CryptoKey>>()
+
+const keyOf = (secret: Uint8Array<ArrayBuffer>): Promise<CryptoKey> => {
+  const key =
+    keys.get(secret) ??
+    crypto.subtle.importKey('raw', secret, 'AES-GCM', false, ['encrypt', 'decrypt'])
+  keys.set(secret, key)
+  return key
+}
+
+const encoder = new TextEncoder()
 
 export const seal = async (
   text: string,
@@ -13,12 +22,8 @@ export const seal = async (
   secret: Uint8Array<ArrayBuffer>,
   nonce: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array> => {
-  const parameters = { name: 'AES-GCM', iv: nonce, additionalData: bound(orderId) }
-  const sealed = await crypto.subtle.encrypt(
-    parameters,
-    await key(secret),
-    new TextEncoder().encode(text),
-  )
+  const parameters = { name: 'AES-GCM', iv: nonce, additionalData: encoder.encode(orderId) }
+  const sealed = await crypto.subtle.encrypt(parameters, await keyOf(secret), encoder.encode(text))
   const out = new Uint8Array(nonce.length + sealed.byteLength)
   out.set(nonce)
   out.set(new Uint8Array(sealed), nonce.length)
@@ -34,9 +39,9 @@ export const unseal = async (
   const parameters = {
     name: 'AES-GCM',
     iv: new Uint8Array(sealed.slice(0, 12)),
-    additionalData: bound(orderId),
+    additionalData: encoder.encode(orderId),
   }
   return new TextDecoder().decode(
-    await crypto.subtle.decrypt(parameters, await key(secret), new Uint8Array(sealed.slice(12))),
+    await crypto.subtle.decrypt(parameters, await keyOf(secret), new Uint8Array(sealed.slice(12))),
   )
 }

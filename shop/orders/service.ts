@@ -1,32 +1,16 @@
-import { failure, isUnavailability, pageCursor, ServalError, service, type Step } from 'serval'
+import { failure, pageCursor, service } from 'serval'
 import { z } from 'zod'
-import { catalog } from '../catalog/contract.ts'
-import { inventory } from '../inventory/contract.ts'
-import { payments } from '../payments/contract.ts'
-import { AlreadyConfirmed, NoSuchOrder, orders, statuses } from './contract.ts'
-import {
-  cancelled,
-  cancelling,
-  captureWithinMs,
-  confirmed,
-  lastTryMs,
-  unsentWithinMs,
-  orderView,
-  paid,
-  reserved,
-  type CancelReason,
-  type OrderRecord,
-  type Transition,
-} from './order.ts'
-import { orderRepository } from './repository.ts'
-import { seal, unseal } from './seal.ts'
+import { accounts } from '../accounts/contract.ts'
+import { make, publish } from './advance.ts'
+import { AlreadyConfirmed, NoSuchOrder, orders } from './contract.ts'
+import { forgetAddresses, forgetCustomer, forgetNext, Round } from './erasure.ts'
+import { changesAfter, seenOf } from './following.ts'
+import { capturePayment, commitStock, compensate, reserveStock } from './fulfilment.ts'
+import { cancelling, orderView, type OrderRecord } from './order.ts'
+import { parts, type OrderContext } from './parts.ts'
+import { quoteLines } from './quoting.ts'
+import { seal } from './seal.ts'
 
-/*
- * Orders is the process manager of what follows an order: it reads its own events, asks the service whose turn it is, and writes the next state. A message whose
- * order has moved on meanwhile has nothing to do; every call to another service is harmless to repeat. So each handler may be killed anywhere and run again.
- */
-
-type OrderStep = Step<{ readonly orders: typeof orderRepository }>
 const { events } = orders
 const pages = pageCursor(z.strictObject({ before: z.string().regex(/^[!-~]{1,64}$/) }))
 
@@ -36,60 +20,49 @@ const userId = (caller: { readonly kind: string; readonly id?: string }): string
   return caller.id
 }
 
-const codeOf = (error: unknown): string => (error instanceof ServalError ? error.code : '')
-
-/**
- * The work of a step that makes a transition and publishes it, unless the order is past it. It begins with the order as it was read before the step; when that was
- * changed meanwhile, the guard on its version has the work run again, and then it reads for itself.
- */
-const advance = (
-  read: OrderRecord,
-  transition: Transition,
-): ((step: OrderStep) => Promise<void>) => {
-  let known: OrderRecord | undefined = read
-  return async (step) => {
-    const before = known ?? (await step.orders.load(read.id))
-    known = undefined
-    const after = before === undefined ? undefined : transition(before)
-    if (after === undefined) return
-    step.orders.save(after)
-    publish(step, after)
-  }
+interface PageAsked {
+  readonly customerId: string | undefined
+  readonly status: OrderRecord['state']['status'] | undefined
+  readonly limit: number
+  readonly cursor: string | undefined
 }
 
-const publish = (step: OrderStep, order: OrderRecord): void => {
-  const { state } = order
-  const moved = { orderId: order.id, customerId: order.customerId, total: order.total }
-  if (state.status === 'cancelled')
-    step.emit(events.cancelled, { ...moved, reason: state.reason, refunded: state.refunded })
-  else if (state.status === 'cancelling')
-    step.emit(events.cancelling, { ...moved, reason: state.reason })
-  else if (state.status === 'confirmed') {
-    const lines = order.lines.map(({ sku, quantity, total }) => ({ sku, quantity, total }))
-    step.emit(events.confirmed, { ...moved, lines })
-  } else step.emit(events[state.status], moved)
+/** A page of orders, newest first, and where the next one begins. */
+const pageOf = async <T>(
+  { limit, cursor, ...filter }: PageAsked,
+  view: (order: OrderRecord) => T,
+  { read }: OrderContext,
+): Promise<{ items: T[]; next?: string }> => {
+  const before = cursor === undefined ? undefined : pages.decode(cursor).before
+  // One more than asked for tells whether there is another page.
+  const found = await read((r) => r.orders.list({ ...filter, before, limit: limit + 1 }))
+  const page = found.slice(0, limit)
+  const last = page.at(-1)
+  const items = page.map(view)
+  return found.length > limit && last !== undefined
+    ? { items, next: pages.encode({ before: last.id }) }
+    : { items }
 }
 
 export const ordersService = service(orders, {
-  uses: { catalog, inventory, payments },
-  repositories: { orders: orderRepository },
+  ...parts,
   operations: {
-    async place(input, { env, caller, uses, secret, step }) {
-      const quote = await uses.catalog.quote({ lines: input.lines })
+    async place(input, context) {
+      const { env, caller, secret, step } = context
+      const customerId = userId(caller)
+      const quote = await quoteLines(input.lines, context)
       const id = env.id()
+      const placedAt = env.now()
+      const key = await secret('payment-token')
       const order: OrderRecord = {
         id,
-        customerId: userId(caller),
+        customerId,
         lines: quote.lines,
         total: quote.total,
-        placedAt: env.now(),
+        placedAt,
+        quotedAt: quote.quotedAt,
         shipTo: input.shipTo,
-        sealedToken: await seal(
-          input.payment.token,
-          id,
-          await secret('payment-token'),
-          env.bytes(12),
-        ),
+        sealedToken: await seal(input.payment.token, id, key, env.bytes(12)),
         state: { status: 'placed' },
         version: 1,
       }
@@ -100,20 +73,15 @@ export const ordersService = service(orders, {
       })
     },
 
-    async list({ status, limit, cursor }, { caller, read }) {
-      const before = cursor === undefined ? undefined : pages.decode(cursor).before
-      const found = await read((r) =>
-        r.orders.list({ customerId: userId(caller), status, before, limit: limit + 1 }),
-      )
-      const page = found.slice(0, limit)
-      const last = page.at(-1)
-      return {
-        items: page.map(orderView),
-        ...(found.length > limit && last !== undefined
-          ? { next: pages.encode({ before: last.id }) }
-          : {}),
-      }
-    },
+    list: ({ status, limit, cursor }, context) =>
+      pageOf({ customerId: userId(context.caller), status, limit, cursor }, orderView, context),
+
+    listAll: ({ customer, status, limit, cursor }, context) =>
+      pageOf(
+        { customerId: customer, status, limit, cursor },
+        (order) => ({ ...orderView(order), customerId: order.customerId }),
+        context,
+      ),
 
     async order({ id }, { caller, read }) {
       const order = await read((r) => r.orders.load(id))
@@ -121,104 +89,48 @@ export const ordersService = service(orders, {
       return orderView(order)
     },
 
+    async follow({ id, after }, context) {
+      const progress = await context.read((r) => r.orders.progress(id))
+      if (progress === undefined || progress.customerId !== userId(context.caller))
+        throw NoSuchOrder(undefined)
+      return changesAfter(id, seenOf(after, progress.history), context)
+    },
+
     cancel: ({ id }, { caller, step }) =>
       step(async (s) => {
         const order = await s.orders.load(id)
         if (order === undefined || order.customerId !== userId(caller)) throw NoSuchOrder(undefined)
         if (order.state.status === 'confirmed') throw AlreadyConfirmed(undefined)
-        const after = cancelling('cancelled-by-customer')(order)
-        if (after === undefined) return orderView(order)
-        s.orders.save(after)
-        publish(s, after)
-        return orderView(after)
+        return orderView(make(s, order, cancelling('cancelled-by-customer')) ?? order)
       }),
 
     async audit(_, { read }) {
       const sums = await read((r) => r.orders.sums())
-      const groups = Map.groupBy(sums, (sum) => `${sum.status} ${sum.reason ?? ''}`)
+      const groups = Map.groupBy(sums, ({ status, reason }) => `${status} ${reason ?? ''}`)
       return {
-        statuses: [...groups.values()].flatMap((group) => {
-          const [first] = group
-          if (first === undefined) return []
-          return [
-            {
-              status: statuses.find((status) => status === first.status) ?? 'placed',
-              ...(first.reason === undefined ? {} : { reason: first.reason as CancelReason }),
-              orders: group.reduce((total, sum) => total + sum.orders, 0),
-              amounts: group.flatMap(({ amounts }) => amounts),
-            },
-          ]
-        }),
+        statuses: [...groups.values()].flatMap((group) =>
+          // The first stands for its group.
+          group.slice(0, 1).map(({ status, reason }) => ({
+            status,
+            ...(reason === undefined ? {} : { reason }),
+            orders: group.reduce((total, sum) => total + sum.orders, 0),
+            amounts: group.flatMap(({ amounts }) => amounts),
+          })),
+        ),
       }
     },
   },
 
   subscriptions: (on) => [
-    on(events.placed, async ({ data: { orderId } }, { env, read, uses, step }) => {
-      const order = await read((r) => r.orders.load(orderId))
-      if (order?.state.status !== 'placed') return
-      const lines = order.lines.map(({ sku, quantity }) => ({ sku, quantity }))
-      const next = await uses.inventory.reserve({ orderId, lines }).then(
-        () => reserved(env.now()),
-        (error: unknown) => {
-          if (codeOf(error) === 'out-of-stock') return cancelling('out-of-stock')
-          // The customer cancelled, and that goes its own way; or the units were reserved, and given back before the order learned of it.
-          if (codeOf(error) === 'reservation-gone') return cancelling('out-of-stock')
-          throw error
-        },
-      )
-      await step(advance(order, next))
-    }),
-
-    on(events.reserved, async ({ data: { orderId } }, context) => {
-      const { env, read, uses, secret, signal, step } = context
-      const order = await read((r) => r.orders.load(orderId))
-      if (order?.state.status !== 'reserved' || order.sealedToken === undefined) return
-      const until = order.state.reservedAt + captureWithinMs
-      const token = await unseal(order.sealedToken, orderId, await secret('payment-token'))
-      const capture = async (): Promise<Transition> => {
-        try {
-          // However late the message comes, one honest try is made: a backlog is no reason to refuse a payment.
-          const deadlineMs = Math.max(until - env.now(), lastTryMs)
-          await uses.payments.capture({ orderId, amount: order.total, token }, { deadlineMs })
-          return paid
-        } catch (error) {
-          if (codeOf(error) === 'payment-declined') return cancelling('payment-declined')
-          // Refunded before it was captured: the cancellation goes its own way.
-          if (codeOf(error) === 'payment-refused') return cancelling('cancelled-by-customer')
-          const unavailable = error instanceof ServalError && isUnavailability(error)
-          // When this host stops, it was not the payment that took too long: the next host tries again.
-          if (!unavailable || signal.aborted) throw error
-          // What was not even sent was no try; but there is an end to that, too.
-          const end = error.ran === 'not-sent' ? until + unsentWithinMs : until
-          if (env.now() >= end) return cancelling('payment-timeout')
-          throw error
-        }
-      }
-      const next = await capture()
-      await step(advance(order, next))
-    }),
-
-    on(events.paid, async ({ data: { orderId } }, { read, uses, step }) => {
-      const order = await read((r) => r.orders.load(orderId))
-      if (order?.state.status !== 'paid') return
-      const next = await uses.inventory.commit({ orderId }).then(
-        () => confirmed,
-        (error: unknown) => {
-          // The reservation expired while the payment took its time: the money goes back.
-          if (codeOf(error) === 'reservation-gone') return cancelling('out-of-stock')
-          throw error
-        },
-      )
-      await step(advance(order, next))
-    }),
-
-    on(events.cancelling, async ({ data: { orderId } }, { read, uses, step }) => {
-      const order = await read((r) => r.orders.load(orderId))
-      if (order?.state.status !== 'cancelling') return
-      await uses.inventory.release({ orderId })
-      const { refunded } = await uses.payments.refund({ orderId })
-      await step(advance(order, cancelled(refunded)))
-    }),
+    on(events.placed, ({ data }, context) => reserveStock(data, context)),
+    on(events.reserved, ({ data }, context) => capturePayment(data.orderId, context)),
+    on(events.paid, ({ data }, context) => commitStock(data, context)),
+    on(events.cancelling, ({ data }, context) => compensate(data.orderId, context)),
+    on(accounts.events.userErased, ({ data, time }, { step }) =>
+      step(async (s) => forgetCustomer(s, data.userId, Date.parse(time))),
+    ),
+  ],
+  jobs: (jobs) => [
+    jobs.once(forgetAddresses, Round, (round, { step }) => step((s) => forgetNext(s, round))),
   ],
 })

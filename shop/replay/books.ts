@@ -24,6 +24,8 @@ export interface Books {
   readonly reserved: number
   readonly mailsConfirmed: number
   readonly mailsCancelled: number
+  /** About accounts, such as those that ask new customers to confirm their address. */
+  readonly mailsOther: number
   /** What the embedded mailbox holds; undefined when mail goes elsewhere. */
   readonly mailbox: number | undefined
   readonly parked: number
@@ -79,6 +81,10 @@ export const readBooks = async ({ operator }: Shop, patiently: Patiently): Promi
     reserved: inventory.reserved,
     mailsConfirmed: mails('order-confirmed'),
     mailsCancelled: mails('order-cancelled'),
+    mailsOther: notifications.sent.reduce(
+      (sum, sent) => (sent.kind.startsWith('order-') ? sum : sum + sent.notifications),
+      0,
+    ),
     mailbox: notifications.mailbox?.mails,
     parked: parked.items.length,
   }

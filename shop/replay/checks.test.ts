@@ -22,6 +22,7 @@ const books: Books = {
   reserved: 3,
   mailsConfirmed: 10,
   mailsCancelled: 2,
+  mailsOther: 0,
   mailbox: 12,
   parked: 1,
 }

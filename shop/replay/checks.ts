@@ -67,7 +67,13 @@ export const checksOf = (facts: Facts): Check[] => {
   const mailbox =
     before.mailbox === undefined || after.mailbox === undefined
       ? []
-      : [check('mails in the mailbox', fresh.length, after.mailbox - before.mailbox)]
+      : [
+          check(
+            'mails in the mailbox',
+            fresh.length + grown('mailsOther'),
+            after.mailbox - before.mailbox,
+          ),
+        ]
   return [
     check('accepted orders, found with their customers', facts.accepted, all.length),
     check('accepted orders, confirmed or cancelled with a reason', facts.accepted, final.length),

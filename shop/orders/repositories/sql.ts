@@ -1,34 +1,43 @@
 import { rfc3339 } from 'serval'
-import { sqlRepository, type SqlRow } from 'serval/engines/sql'
+import { sqlRepository, type SqlRow, type SqlValue } from 'serval/engines/sql'
 import { amountsOf } from '../../money.ts'
-import type { OrderRecord, OrderState } from '../order.ts'
+import { changeOf, completed, type Change } from '../history.ts'
+import { isFinal, needsToken, type OrderRecord, type OrderState } from '../order.ts'
 import type { Orders, OrderSum } from '../repository.ts'
 
 /** As the columns say; the table's check constraints keep impossible states out. */
-interface Row extends SqlRow {
+interface StateRow extends SqlRow {
   readonly id: string
   readonly customer_id: string
   readonly status: OrderState['status']
   readonly reason: Extract<OrderState, { status: 'cancelling' }>['reason'] | null
   readonly refunded: boolean | null
   readonly reserved_at: number | null
-  readonly lines: OrderRecord['lines']
-  readonly amount: number
-  readonly currency: string
   readonly placed_at: number
-  readonly ship_to: NonNullable<OrderRecord['shipTo']> | null
-  readonly sealed_token: Uint8Array | null
   readonly version: number
 }
 
+interface ProgressRow extends StateRow {
+  readonly history: readonly Change[]
+}
+
+interface Row extends StateRow {
+  readonly lines: OrderRecord['lines']
+  readonly amount: number
+  readonly currency: string
+  readonly quoted_at: number | null
+  readonly ship_to: NonNullable<OrderRecord['shipTo']> | null
+  readonly sealed_token: Uint8Array | null
+}
+
 interface SumRow extends SqlRow, Omit<OrderSum, 'reason' | 'amounts'> {
-  readonly reason: string | null
+  readonly reason: OrderSum['reason'] | null
   readonly currency: string
   /** In digits: it may be beyond 2^53−1. */
   readonly amount: string
 }
 
-const stateOf = (row: Row): OrderState => {
+const stateOf = (row: StateRow): OrderState => {
   const { status } = row
   if (status === 'reserved') return { status, reservedAt: row.reserved_at ?? row.placed_at }
   if (status === 'cancelling' && row.reason !== null) return { status, reason: row.reason }
@@ -38,12 +47,16 @@ const stateOf = (row: Row): OrderState => {
   throw new Error(`order ${row.id} is ${status} without a reason`)
 }
 
+const stateNames = 'id, customer_id, status, reason, refunded, reserved_at, placed_at, version'
+const columns = `${stateNames}, lines, amount, currency, quoted_at, ship_to, sealed_token`
+
 const orderOf = (row: Row): OrderRecord => ({
   id: row.id,
   customerId: row.customer_id,
   lines: row.lines,
   total: { amount: row.amount, currency: row.currency },
   placedAt: row.placed_at,
+  quotedAt: row.quoted_at ?? undefined,
   shipTo: row.ship_to ?? undefined,
   sealedToken: row.sealed_token ?? undefined,
   state: stateOf(row),
@@ -80,13 +93,30 @@ create table orders (
 create index orders_customer on orders (customer_id, id desc);
 `,
     },
+    {
+      id: 'orders-002-history',
+      sql: `
+alter table orders
+  add column history jsonb not null default '[]',
+  add column quoted_at timestamptz;
+`,
+    },
+    {
+      id: 'orders-003-listing',
+      // A status that is indexed makes each change of it a change of every index. This column changes once, at an order's end.
+      sql: `
+alter table orders add column ended text
+  generated always as (case when status in ('confirmed', 'cancelled') then status end) stored;
+create index orders_ended on orders (ended, id desc);
+`,
+    },
   ],
   open: (session) => ({
     insert: (order) => {
       session.touch(order.id)
       session.write(
-        `insert into orders (id, customer_id, status, reason, refunded, reserved_at, lines, amount, currency, placed_at, ship_to, sealed_token, version)
-         values ($1, $2, $3, $4, $5, $6::timestamptz, $7::jsonb, $8, $9, $10::timestamptz, $11::jsonb, $12, 1)`,
+        `insert into orders (id, customer_id, status, reason, refunded, reserved_at, lines, amount, currency, placed_at, quoted_at, ship_to, sealed_token, history, version)
+         values ($1, $2, $3, $4, $5, $6::timestamptz, $7::jsonb, $8, $9, $10::timestamptz, $11::timestamptz, $12::jsonb, $13, $14::jsonb, 1)`,
         [
           order.id,
           order.customerId,
@@ -95,31 +125,75 @@ create index orders_customer on orders (customer_id, id desc);
           order.total.amount,
           order.total.currency,
           rfc3339(order.placedAt),
+          order.quotedAt === undefined ? null : rfc3339(order.quotedAt),
           order.shipTo === undefined ? null : JSON.stringify(order.shipTo),
           order.sealedToken ?? null,
+          JSON.stringify([changeOf(1, order.state, order.placedAt)]),
         ],
       )
     },
     load: async (id) => {
-      const [row] = await session.query<Row>('select * from orders where id = $1', [id])
+      const [row] = await session.query<Row>(`select ${columns} from orders where id = $1`, [id])
       return row === undefined ? undefined : orderOf(row)
     },
-    save: (order) => {
-      session.touch(order.id)
+    save: ({ id, state, version }, change) => {
+      session.touch(id)
       session.write(
-        `update orders set status = $3, reason = $4, refunded = $5, reserved_at = $6::timestamptz, sealed_token = $7, version = version + 1
+        `update orders set status = $3, reason = $4, refunded = $5, reserved_at = $6::timestamptz,
+           sealed_token = case when $7::boolean then sealed_token end, history = history || $8::jsonb, version = $9
          where id = $1 and version = $2`,
-        [order.id, order.version, ...stateColumns(order.state), order.sealedToken ?? null],
+        [
+          id,
+          version - 1,
+          ...stateColumns(state),
+          needsToken(state),
+          JSON.stringify(change),
+          version,
+        ],
         { rows: 1, otherwise: 'again' },
       )
     },
     list: async ({ customerId, status, before, limit }) => {
+      const values: SqlValue[] = [limit]
+      const conditions: string[] = []
+      const where = (condition: (value: string) => string, value: string | undefined) => {
+        if (value !== undefined) conditions.push(condition(`$${values.push(value)}`))
+      }
+      where((value) => `customer_id = ${value}`, customerId)
+      where((value) => `id < ${value}`, before)
+      // One customer's orders are few; among all of them only an index finds a rare status.
+      const among = customerId === undefined ? 'ended is null and ' : ''
+      const byEnd = customerId === undefined && status !== undefined && isFinal(status)
+      where((value) => (byEnd ? `ended = ${value}` : `${among}status = ${value}`), status)
       const rows = await session.query<Row>(
-        `select * from orders where customer_id = $1 and ($2::text is null or status = $2) and ($3::text is null or id < $3)
-         order by id desc limit $4`,
-        [customerId, status ?? null, before ?? null, limit],
+        `select ${columns} from orders ${conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`} order by id desc limit $1`,
+        values,
       )
       return rows.map(orderOf)
+    },
+    progress: async (id) => {
+      const [row] = await session.query<ProgressRow>(
+        `select ${stateNames}, history from orders where id = $1`,
+        [id],
+      )
+      if (row === undefined) return undefined
+      const { customer_id: customerId, placed_at: placedAt, version } = row
+      return {
+        customerId,
+        history: completed(row.history, { state: stateOf(row), version, placedAt }),
+      }
+    },
+    addressed: async (customerId, after) => {
+      const [row] = await session.query<{ readonly id: string }>(
+        `select id from orders where customer_id = $1 and id > $2 and ship_to is not null
+         order by id limit 1`,
+        [customerId, after],
+      )
+      return row?.id
+    },
+    forgetAddress: (id) => {
+      session.touch(id)
+      session.write('update orders set ship_to = null where id = $1', [id])
     },
     sums: async () => {
       const rows = await session.query<SumRow>(

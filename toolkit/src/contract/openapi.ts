@@ -90,7 +90,9 @@ const responsesOf = (operation: Operation, status: Readonly<Record<FailureKind, 
     )
   return {
     [success]: { description: operation.summary, ...content },
-    ...(operation.http?.etag === true ? { 304: { description: 'Not changed' } } : {}),
+    ...(operation.http?.etag === true && operation.http.method === 'GET'
+      ? { 304: { description: 'Not changed' } }
+      : {}),
     ...Object.fromEntries(
       [...failures].map(([code, description]) => [code, problemReply(description)]),
     ),

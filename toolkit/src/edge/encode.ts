@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { entityTag, fillPath, namesTag } from '../contract/index.ts'
 import type { Reply } from '../link/call.ts'
 import { HttpRefusal, type HttpReply, type HttpRequest } from '../link/http.ts'
@@ -84,7 +85,8 @@ export const encodeReply = async (
 
 /** Refuses a client that does not take what the operation answers. */
 export const checkAccept = (route: Route, request: HttpRequest): void => {
-  if (route.http.status === 204) return
+  // Whoever is answered nothing takes it.
+  if (route.http.status === 204 || route.operation.output instanceof z.ZodUndefined) return
   const type = route.operation.kind === 'feed' ? 'text/event-stream' : 'application/json'
   if (!accepts(request.header('accept'), type))
     throw new HttpRefusal(406, `This operation answers ${type}`)

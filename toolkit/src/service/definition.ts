@@ -59,7 +59,9 @@ export interface ServiceParts<
       input: InputOf<K['operations'][O]>,
       context: Context<U, R, P>,
     ) => K['operations'][O]['kind'] extends 'feed'
-      ? AsyncIterable<HandlerOutputOf<K['operations'][O]>>
+      ? // A promise of it, where a failure is to come before the first item.
+        | AsyncIterable<HandlerOutputOf<K['operations'][O]>>
+        | Promise<AsyncIterable<HandlerOutputOf<K['operations'][O]>>>
       : Promise<HandlerOutputOf<K['operations'][O]>>
   }
   readonly subscriptions?: (on: On<Context<U, R, P>>) => readonly Subscription<Context<U, R, P>>[]

@@ -40,7 +40,7 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
     const { context } = contextOf(runtime, { ...call, settle: nothing, refusable: false })
     const value = handler(input, context)
     if (operation.kind === 'feed')
-      return { value: checked(operation, value as AsyncIterable<unknown>, call.target) }
+      return { value: checked(operation, (await value) as AsyncIterable<unknown>, call.target) }
     return { value: validOutput(operation.output, await value, call.target) }
   }
 
