@@ -20,7 +20,7 @@ export const publicEdge = (settings: Settings): EdgeSettings => ({
   pages: docsPages({ title: 'The shop' }),
 })
 
-const tokenLifeMs = 10 * 60_000 + 5_000
+const tokenLifeMs = 10 * 60_000 + 10_000
 
 /** Access tokens by the published keys, refused as soon as their session has ended. */
 export const shopTokens: Setup['authenticate'] = (connect, follow) => {

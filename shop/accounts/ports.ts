@@ -1,4 +1,4 @@
-import type { AccessClaims } from './claims.ts'
+import type { AccessClaims } from './sessions/claims.ts'
 
 /** Hashes passwords, slowly on purpose. Rejects with `overloaded` when too many wait. */
 export interface PasswordHasher {

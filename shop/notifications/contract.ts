@@ -1,7 +1,8 @@
 import { contract, get, query } from 'serval'
 import { z } from 'zod'
+import { MailKind } from '../accounts/contract.ts'
 
-export const kinds = ['order-confirmed', 'order-cancelled'] as const
+export const kinds = ['order-confirmed', 'order-cancelled', ...MailKind.options] as const
 
 export const Notification = z.object({
   id: z.string(),

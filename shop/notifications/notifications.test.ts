@@ -4,14 +4,14 @@ import { eventually, startTestServices, type TestServices } from 'serval/testing
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { accounts, NoSuchUser } from '../accounts/contract.ts'
 import { orders, type reasons } from '../orders/contract.ts'
-import { notifications } from './contract.ts'
+import { kinds, notifications } from './contract.ts'
 import type { Mailer } from './mail.ts'
+import { unused } from './others-in-test.suite.ts'
 import { notificationsService } from './service.ts'
 
 const operator: Caller = { kind: 'operator' }
 const user = (id: string): Caller => ({ kind: 'user', id, roles: [], session: 's' })
 const total = { amount: 4_200, currency: 'GBP' }
-const absent = () => Promise.reject(new Error('nobody calls this'))
 
 /** What happened to an order, published when the order is "cancelled". */
 interface Happened {
@@ -21,10 +21,7 @@ interface Happened {
 const happened = new Map<string, Happened>()
 const ordersService = service(orders, {
   operations: {
-    place: absent,
-    list: absent,
-    order: absent,
-    audit: absent,
+    ...unused(orders),
     cancel: ({ id }, { step, env }) =>
       step(async (s) => {
         const { customerId, cancelled } = happened.get(id) ?? { customerId: 'nobody' }
@@ -40,11 +37,7 @@ const contacts = new Map<string, { email: string; name: string }>()
 let accountsFail = 0
 const accountsService = service(accounts, {
   operations: {
-    register: absent,
-    login: absent,
-    refresh: absent,
-    keys: absent,
-    provide: absent,
+    ...unused(accounts),
     contact: async ({ userId }) => {
       if (accountsFail > 0) {
         accountsFail -= 1
@@ -224,7 +217,7 @@ test('only users have notifications; only the operator reads mails', async () =>
 test('the audit counts notifications by kind, and the mailbox’s mails and repeats', async () => {
   const { sent, mailbox: held } = await system.client(notifications, operator).audit({})
   const total = sent.reduce((sum, each) => sum + each.notifications, 0)
-  expect(sent.map((each) => each.kind)).toEqual(['order-confirmed', 'order-cancelled'])
+  expect(sent.map((each) => each.kind)).toEqual([...kinds])
   expect(held).toEqual({ mails: total, repeats: 2 })
 })
 
@@ -236,10 +229,7 @@ test('with a real mail server there is no mailbox to read', async () => {
   const calls = real.client(notifications, operator)
   expect(await calls.mails({})).toEqual({ items: [] })
   expect(await calls.audit({})).toEqual({
-    sent: [
-      { kind: 'order-confirmed', notifications: 0 },
-      { kind: 'order-cancelled', notifications: 0 },
-    ],
+    sent: kinds.map((kind) => ({ kind, notifications: 0 })),
   })
   await real.end()
 })

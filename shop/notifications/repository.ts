@@ -8,9 +8,11 @@ export interface SentNotification {
   readonly subject: string
   /** Milliseconds since the epoch. */
   readonly sentAt: number
-  readonly orderId: string
+  /** Of a mail about an order. */
+  readonly orderId: string | undefined
 }
 
+/** A user's notifications are one aggregate. */
 export interface NotificationRepository {
   /** Adds it, unless it is there. */
   add(userId: string, notification: SentNotification): Promise<void>
@@ -23,6 +25,8 @@ export interface NotificationRepository {
     },
   ): Promise<readonly SentNotification[]>
   counts(): Promise<ReadonlyMap<Kind, number>>
+  /** Deletes at most `limit` of a user's; answers how many. */
+  erase(userId: string, limit: number): Promise<number>
 }
 
 export const notifications = repository<NotificationRepository>({

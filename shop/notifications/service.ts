@@ -8,11 +8,12 @@ import {
   type Message,
 } from 'serval'
 import { z } from 'zod'
-import { accounts, NoSuchUser } from '../accounts/contract.ts'
+import { accounts, NothingToSend, NoSuchUser } from '../accounts/contract.ts'
 import { orders } from '../orders/contract.ts'
 import { kinds, notifications } from './contract.ts'
 import { mail } from './mail.ts'
-import { render, type Occasion } from './render.ts'
+import { renderAccount } from './render-account.ts'
+import { render, type Kind, type Occasion, type Rendered } from './render.ts'
 import { notifications as notificationRepository, type SentNotification } from './repository.ts'
 
 /** A list goes on after this notification: when it was sent, in milliseconds, up to the year 9999. */
@@ -30,12 +31,12 @@ const parts = {
 }
 type Ctx = Context<typeof parts.uses, typeof parts.repositories, typeof parts.ports>
 
-/** Undefined for a user who was erased: there is nobody to write to. */
-const contactOf = async (userId: string, { uses }: Ctx) => {
+/** Undefined for what there is no more: somebody who was erased, a link that was used before its mail was sent. */
+const unless = async <T>(asked: Promise<T>, code: string): Promise<T | undefined> => {
   try {
-    return await uses.accounts.contact({ userId })
+    return await asked
   } catch (error) {
-    if (error instanceof ServalError && error.code === NoSuchUser.code) return undefined
+    if (error instanceof ServalError && error.code === code) return undefined
     throw error
   }
 }
@@ -44,21 +45,35 @@ const contactOf = async (userId: string, { uses }: Ctx) => {
  * Sends a mail and records it. When the record is lost after the mail was sent, the mail goes out again under the same
  * Message-ID, so that the other side can drop it.
  */
-const notify = async (message: Message, userId: string, occasion: Occasion, context: Ctx) => {
-  const contact = await contactOf(userId, context)
-  if (contact === undefined) return
-  const { subject, text } = render(occasion, contact.name)
+const send = async (
+  message: Message,
+  { userId, to }: { readonly userId: string; readonly to: string },
+  { kind, subject, text, orderId }: Rendered & { readonly kind: Kind; readonly orderId?: string },
+  { ports, signal, step }: Ctx,
+) => {
   const messageId = `<${message.id}@shop.test>`
-  await context.ports.mail.send({ messageId, to: contact.email, subject, text }, context.signal)
-  const { kind, orderId } = occasion
-  await context.step((s) =>
+  await ports.mail.send({ messageId, to, subject, text }, signal)
+  await step((s) =>
     s.notifications.add(userId, { id: message.id, kind, subject, sentAt: s.env.now(), orderId }),
   )
 }
 
+const notify = async (message: Message, userId: string, occasion: Occasion, context: Ctx) => {
+  const contact = await unless(context.uses.accounts.contact({ userId }), NoSuchUser.code)
+  if (contact === undefined) return
+  const { kind, orderId } = occasion
+  const mail = { ...render(occasion, contact.name), kind, orderId }
+  await send(message, { userId, to: contact.email }, mail, context)
+}
+
+const eraseAtOnce = 1_000
+/** Longer than the handler of a message may take: what was being sent when its reader was erased is recorded by then. */
+const eraseAgainMs = 5 * 60_000
+const Erasure = z.object({ userId: z.string() })
+
 const view = ({ sentAt, ...rest }: SentNotification) => ({ ...rest, sentAt: rfc3339(sentAt) })
 
-/** Tells customers by mail what became of their orders. */
+/** Tells people by mail what became of their orders, and what concerns their accounts. */
 export const notificationsService = service(notifications, {
   ...parts,
   operations: {
@@ -92,5 +107,29 @@ export const notificationsService = service(notifications, {
       const occasion = { kind: 'order-cancelled', orderId, total, reason, refunded } as const
       return notify(message, customerId, occasion, context)
     }),
+    on(accounts.events.mailRequested, async (message, context) => {
+      const { requestId, userId, kind } = message.data
+      const wanted = context.uses.accounts.mail({ requestId })
+      const found = await unless(wanted, NothingToSend.code)
+      if (found === undefined) return
+      const mail = { ...renderAccount({ kind, link: found.link }), kind }
+      await send(message, { userId, to: found.email }, mail, context)
+    }),
+    on(accounts.events.userErased, ({ data }, { step }) =>
+      step(async (s) => {
+        const now = s.env.now()
+        s.schedule('erase', { key: data.userId, at: now, data })
+        s.schedule('erase', { key: `${data.userId} again`, at: now + eraseAgainMs, data })
+      }),
+    ),
+  ],
+  jobs: (jobs) => [
+    jobs.once('erase', Erasure, ({ userId }, { step }) =>
+      step(async (s) => {
+        const erased = await s.notifications.erase(userId, eraseAtOnce)
+        if (erased < eraseAtOnce) return
+        s.schedule('erase', { key: s.env.id(), at: s.env.now(), data: { userId } })
+      }),
+    ),
   ],
 })

@@ -8,7 +8,7 @@ type NotificationRow = {
   readonly kind: Kind
   readonly subject: string
   readonly sent_at: number
-  readonly order_id: string
+  readonly order_id: string | null
 }
 
 export const notificationsOnSql = sqlRepository<NotificationRepository>({
@@ -23,14 +23,20 @@ create table notification (
 create index notification_of_user on notification (user_id, sent_at desc, id desc);
 `,
     },
+    {
+      id: 'notifications-002-accounts',
+      sql: `
+alter table notification alter column order_id drop not null;
+`,
+    },
   ],
   open: (session) => ({
     add: async (userId, { id, kind, subject, sentAt, orderId }) => {
-      session.touch(id)
+      session.touch(userId)
       session.write(
         `insert into notification (id, user_id, kind, subject, sent_at, order_id)
          values ($1, $2, $3, $4, $5::timestamptz, $6) on conflict do nothing`,
-        [id, userId, kind, subject, rfc3339(sentAt), orderId],
+        [id, userId, kind, subject, rfc3339(sentAt), orderId ?? null],
       )
     },
     list: async (userId, { limit, after }) => {
@@ -45,7 +51,7 @@ create index notification_of_user on notification (user_id, sent_at desc, id des
         kind: row.kind,
         subject: row.subject,
         sentAt: row.sent_at,
-        orderId: row.order_id,
+        orderId: row.order_id ?? undefined,
       }))
     },
     counts: async () => {
@@ -53,6 +59,16 @@ create index notification_of_user on notification (user_id, sent_at desc, id des
         'select kind, count(*) as notifications from notification group by kind',
       )
       return new Map(rows.map((row) => [row.kind, row.notifications]))
+    },
+    erase: async (userId, limit) => {
+      session.touch(userId)
+      const erased = await session.query(
+        `delete from notification where id in (
+           select id from notification where user_id = $1 limit $2::integer for update
+         ) returning id`,
+        [userId, limit],
+      )
+      return erased.length
     },
   }),
 })

@@ -1,7 +1,9 @@
-import type { UserRecord } from './repository.ts'
+import type { UserRecord } from '../repository.ts'
 
 /** Seconds. */
 export const accessTokenLife = 600
+/** How long a token may be accepted after it was made: those who verify allow 5 s, and clocks differ. */
+export const tokensUsableMs = accessTokenLife * 1_000 + 10_000
 export const issuer = 'serval-shop'
 export const audience = 'serval-shop'
 
@@ -10,7 +12,7 @@ export interface AccessClaims {
   readonly iss: string
   readonly aud: string
   readonly sub: string
-  /** The session, which is the family of refresh tokens. */
+  /** The session: `sid` of the family of refresh tokens. */
   readonly sid: string
   readonly roles: readonly string[]
   readonly iat: number

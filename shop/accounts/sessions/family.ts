@@ -10,8 +10,9 @@ export const repeatMs = 10_000
  * one row is enough to notice a reuse however old the token is.
  */
 export interface Family {
-  /** `sid` in access tokens. */
   readonly id: string
+  /** What its access tokens name it. Another one takes its place when those that were given out must not be used any longer. */
+  readonly sid: string
   readonly userId: string
   /** The hash of what all tokens of the family begin with. */
   readonly locator: string
@@ -22,7 +23,6 @@ export interface Family {
   readonly answer: Uint8Array | undefined
   readonly rotatedAt: number
   readonly expiresAt: number
-  readonly revokedAt: number | undefined
 }
 
 export interface Successor {
@@ -33,7 +33,7 @@ export interface Successor {
 export type Presented =
   | { readonly outcome: 'rotated'; readonly family: Family }
   | { readonly outcome: 'repeated'; readonly answer: Uint8Array }
-  | { readonly outcome: 'revoked'; readonly family: Family }
+  | { readonly outcome: 'reused' }
   | { readonly outcome: 'refused' }
 
 const expiry = (startedAt: number, now: number) =>
@@ -44,18 +44,18 @@ export const openFamily = (
   now: number,
 ): Family => ({
   ...family,
+  sid: family.id,
   startedAt: now,
   previous: undefined,
   answer: undefined,
   rotatedAt: now,
   expiresAt: expiry(now, now),
-  revokedAt: undefined,
 })
 
 /**
  * What the use of a token, given by its hash, does to its family. The current one is traded for the successor. The one
  * before it repeats its answer for a moment (the reply may have been lost) until its successor is used itself. Any other
- * is in two hands, the user's and a thief's: nobody can tell which is which, so the family ends.
+ * is in two hands, the user's and a thief's: nobody can tell which is which, so the caller ends the family.
  */
 export const present = (
   family: Family,
@@ -63,7 +63,7 @@ export const present = (
   successor: Successor,
   now: number,
 ): Presented => {
-  if (family.revokedAt !== undefined || now >= family.expiresAt) return { outcome: 'refused' }
+  if (now >= family.expiresAt) return { outcome: 'refused' }
   if (token === family.current)
     return {
       outcome: 'rotated',
@@ -78,5 +78,5 @@ export const present = (
     }
   const repeats = token === family.previous && now < family.rotatedAt + repeatMs
   if (repeats && family.answer !== undefined) return { outcome: 'repeated', answer: family.answer }
-  return { outcome: 'revoked', family: { ...family, answer: undefined, revokedAt: now } }
+  return { outcome: 'reused' }
 }

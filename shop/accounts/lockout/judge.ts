@@ -1,0 +1,46 @@
+import type { AccountsContext, AccountsStep } from '../parts.ts'
+import { SignInLocked } from '../sign-in/contract.ts'
+import { failed, lockedForMs, type Tries } from './lockout.ts'
+
+/** What tries for an address are counted under: not the address itself, which may be a stranger's. */
+export const triesKey = async (ctx: AccountsContext, email: string): Promise<string> => {
+  const hmac = { name: 'HMAC', hash: 'SHA-256' }
+  const secret = await ctx.secret('sign-in-tries')
+  const key = await crypto.subtle.importKey('raw', secret, hmac, false, ['sign'])
+  const signed = await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(email))
+  return Buffer.from(signed).toString('base64url')
+}
+
+const locked = (waitMs: number) => SignInLocked({ retryAfterSeconds: Math.ceil(waitMs / 1_000) })
+
+/** Spares a locked address the cost of a hash. It decides nothing: `judge` does. */
+export const refuseWhileLocked = (tries: Tries | undefined, now: number): void => {
+  const waitMs = lockedForMs(tries, now)
+  if (waitMs > 0) throw locked(waitMs)
+}
+
+export type Verdict =
+  { readonly passed: true } | { readonly passed: false; readonly lockedForMs: number }
+
+/**
+ * Judges a password that was just found right or wrong. Tries for one address are judged one after the other, and while it
+ * is locked a right one is turned away like a wrong one: so many guesses sent at once learn no more than guesses sent in a
+ * row. (To count before the hash would turn away people who sign in from many places at once, all of them rightly.) Until
+ * the verdict is there, nothing that takes time may depend on whether the password was right.
+ */
+export const judge = async (s: AccountsStep, key: string, right: boolean): Promise<Verdict> => {
+  const now = s.env.now()
+  const tries = await s.tries.lock(key, now)
+  const waitMs = lockedForMs(tries, now)
+  if (waitMs > 0) return { passed: false, lockedForMs: waitMs }
+  if (right) {
+    s.tries.forget(key)
+    return { passed: true }
+  }
+  s.tries.save(key, failed(tries, now))
+  return { passed: false, lockedForMs: 0 }
+}
+
+/** What a verdict against the caller is answered with. */
+export const refusal = <E>(verdict: Extract<Verdict, { passed: false }>, wrong: () => E) =>
+  verdict.lockedForMs > 0 ? locked(verdict.lockedForMs) : wrong()
