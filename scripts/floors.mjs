@@ -119,7 +119,8 @@ function shopRule(from, to, name) {
     to.path.startsWith('serval/engines/') &&
     from.area === 'shop' &&
     from.path !== 'shop/main.ts' &&
-    from.path.replace(/^shop\/[^/]+\/repositories\/(\w+)\.ts$/, 'serval/engines/$1') !== to.path
+    from.path.replace(/^shop\/[^/]+\/repositories\/(\w+)(\/[\w-]+)?\.ts$/, 'serval/engines/$1') !==
+      to.path
   ) {
     return `import of '${name}': setups alone import engines, and a repository its own`
   }
