@@ -11,6 +11,8 @@ interface DeliveryOptions {
   readonly moveCursor: (frame: Frame) => void
   readonly settleHeld: (frame: Frame) => void
   readonly held: boolean
+  /** Waits until the step may move the cursor; its end is told to what this resolves with. */
+  readonly turn?: () => Promise<(committed: boolean) => void>
 }
 
 /**
@@ -26,12 +28,15 @@ export const delivery = (options: DeliveryOptions) => {
     around: async (commit) => {
       await settingAside
       stepping = true
+      let ended: ((committed: boolean) => void) | undefined
       try {
+        if (!held) ended = await options.turn?.()
         const value = await commit()
         settled = true
         return value
       } finally {
         stepping = false
+        ended?.(settled)
       }
     },
     settle: (frame) => (held ? options.settleHeld(frame) : options.moveCursor(frame)),
@@ -44,7 +49,9 @@ export const delivery = (options: DeliveryOptions) => {
     get settled() {
       return settled
     },
-    /** Moves the message out of its lane with `put`, unless its step is committing. Answers whether it did. */
+    /** Resolves when it is not just being set aside. */
+    rest: () => settingAside,
+    /** Moves the message out of its lane with `put`, unless its step waits or is committing. Answers whether it did. */
     setAside: async (put: () => Promise<void>): Promise<boolean> => {
       if (stepping || settled || held) return false
       const moving = put()

@@ -10,7 +10,7 @@ import {
 } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { delivery, type Settlement } from './delivery.ts'
-import type { Lane } from './lane.ts'
+import { isBusy, type Lane } from './lane.ts'
 import { afterFailedTry } from './tries.ts'
 
 /** How long a host may be at work on a held message before another may take it. */
@@ -70,13 +70,13 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
   const recount = async () => {
     if (retrying > 0 || env.now() - recounted < recountMs) return
     recounted = env.now()
-    const idle = [...lanes.values()].filter((lane) => !lane.busy && lane.held.size > 0)
+    const idle = [...lanes.values()].filter((lane) => !isBusy(lane) && lane.held.size > 0)
     const before = options.counted()
     const rows = await store.subscriptions.held.keys(id)
     // Counted by ourselves meanwhile: the answer may be from before that.
     if (options.counted() !== before) return
     for (const lane of idle) {
-      if (lane.busy) continue
+      if (isBusy(lane)) continue
       lane.held.clear()
       for (const row of rows)
         if (row.partition === lane.partition) lane.held.set(row.key, row.count)

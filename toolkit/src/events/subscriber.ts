@@ -1,25 +1,20 @@
 import type { Env } from '../base/env.ts'
 import { loop, type Loop } from '../base/loop.ts'
 import type { Message } from '../contract/index.ts'
-import {
-  Superseded,
-  type CursorMove,
-  type Position,
-  type Store,
-  type SubscriptionId,
-} from '../store/store.ts'
+import type { Position, Store, SubscriptionId } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { delivery, type Settlement } from './delivery.ts'
-import { claimMs, heldRetries } from './held-retries.ts'
-import type { Lane } from './lane.ts'
+import type { Settlement } from './delivery.ts'
+import { heldRetries } from './held-retries.ts'
+import { laneWork } from './lane-work.ts'
+import { isBusy, laneOf, type Lane } from './lane.ts'
 import type { LogSource } from './log-source.ts'
 import { partitionCount } from './partition.ts'
-import { afterFailedTry, untried, type Tries } from './tries.ts'
 
 /*
- * One subscription of one service to one publisher, as far as this host works on it. Each partition is a lane: its messages are handled one after
- * the other, each by a step that also moves the cursor. What fails or takes long moves to the held messages, so that it stops nobody but later
- * messages of its own key, which append behind it. Held messages are tried again from there.
+ * One subscription of one service to one publisher, as far as this host works on it. Each partition is a lane. Messages of different keys are
+ * handled at the same time; their steps, which also move the cursor, commit in the order of the log, those that are ready together. What fails or
+ * takes long moves to the held messages, so that it stops nobody but later messages of its own key, which append behind it. Held messages are
+ * tried again from there.
  */
 
 export interface SubscriberOptions {
@@ -36,7 +31,7 @@ export interface SubscriberOptions {
   readonly deliver: (message: Message, settlement: Settlement, signal: AbortSignal) => Promise<void>
   /** How often to look for messages without being woken. */
   readonly pollMs: number
-  /** A message that takes longer is set aside. Default 100 ms. */
+  /** A message that takes longer is set aside, unless all take long. Default 100 ms. */
   readonly patienceMs?: number
 }
 
@@ -46,17 +41,17 @@ export interface Subscriber {
 }
 
 const readAhead = 64
-const maxAside = 256
+/** How long the cursor may stay behind messages that nobody handles, while others are handled. */
+const passMs = 100
+
 /** Starts to read from where the cursors are; the subscription must have been opened (`openSubscription`). */
 export const subscriber = (options: SubscriberOptions): Subscriber => {
   const { env, id, store, log } = options
-  const patienceMs = options.patienceMs ?? 100
   const lanes = new Map<number, Lane>()
   const stopping = new AbortController()
   const under = new Set<Promise<unknown>>()
   /** The held messages that this host is at work on. */
   const working = new Set<Position>()
-  let aside = 0
   let reported = 0
   /** How often a held message was counted, in or out. */
   let counts = 0
@@ -65,7 +60,7 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     under.add(work)
     void work.finally(() => under.delete(work)).catch(() => undefined)
   }
-  const count = (lane: Lane, key: string, by: number) => {
+  const count = (lane: Lane, key: string, by: 1 | -1) => {
     counts += 1
     const total = (lane.held.get(key) ?? 0) + by
     if (total > 0) lane.held.set(key, total)
@@ -76,18 +71,10 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     const lane = lanes.get(message.partition)
     if (lane !== undefined) count(lane, message.subject, -1)
   }
-  const move = (lane: Lane, to: number, key: string | undefined): CursorMove => ({
-    ...id,
-    partition: lane.partition,
-    from: lane.cursor,
-    to,
-    key,
-  })
-
   /** Takes over the lanes that are ours now, lets go of the others. */
   const assign = async () => {
     for (const lane of lanes.values())
-      if (!lane.busy && !options.owns(lane.partition)) lanes.delete(lane.partition)
+      if (!isBusy(lane) && !options.owns(lane.partition)) lanes.delete(lane.partition)
     const gained = Array.from({ length: partitionCount }, (_, p) => p).filter(
       (p) => options.owns(p) && !lanes.has(p),
     )
@@ -101,140 +88,7 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
       const counts = held
         .filter((row) => row.partition === partition)
         .map((row) => [row.key, row.count] as const)
-      lanes.set(partition, {
-        partition,
-        cursor,
-        fetched: cursor,
-        queue: [],
-        busy: false,
-        held: new Map(counts),
-      })
-    }
-  }
-
-  const hold = async (
-    lane: Lane,
-    message: Message,
-    state: { dueAt: number; failures?: number; tries?: number; error?: string; holder?: string },
-  ) => {
-    await store.subscriptions.held.put(move(lane, message.position, undefined), message, {
-      dueAt: state.dueAt,
-      failures: state.failures ?? 0,
-      tries: state.tries ?? 0,
-      error: state.error,
-      holder: state.holder,
-    })
-    lane.cursor = message.position
-    count(lane, message.subject, 1)
-  }
-
-  const failedTry = (error: unknown, before: Tries) => afterFailedTry(error, before, env)
-
-  const handle = async (lane: Lane, message: Message) => {
-    if (lane.held.has(message.subject)) return hold(lane, message, { dueAt: env.now() })
-    const run = delivery({
-      held: false,
-      moveCursor: (frame) => frame.moveCursor(move(lane, message.position, message.subject)),
-      settleHeld: (frame) =>
-        frame.settleHeld({ ...id, partition: lane.partition, position: message.position }),
-    })
-    const work = options
-      .deliver(message, run.settlement, stopping.signal)
-      .then(() =>
-        run.settled
-          ? undefined
-          : run.settlement.around(() =>
-              store.commit(async (unit) => run.settlement.settle(unit.frame), true),
-            ),
-      )
-    const done = work.then(
-      () => 'done' as const,
-      (error: unknown) => ({ error }),
-    )
-    const patience = new AbortController()
-    const first = await Promise.race([
-      done,
-      env.sleep(patienceMs, patience.signal).then(
-        () => 'slow' as const,
-        () => 'slow' as const,
-      ),
-    ])
-    patience.abort()
-    if (first === 'slow' && aside < maxAside && !stopping.signal.aborted) {
-      working.add(message)
-      const moved = await run
-        .setAside(() => hold(lane, message, { dueAt: env.now() + claimMs, holder: options.holder }))
-        .catch((error: unknown) => {
-          working.delete(message)
-          throw error
-        })
-      if (moved) {
-        aside += 1
-        const settled = done.then((end) => settleAside(message, end))
-        track(settled.finally(() => (working.delete(message), (aside -= 1))))
-        return
-      }
-      working.delete(message)
-    }
-    const outcome = first === 'slow' ? await done : first
-    if (outcome === 'done') {
-      lane.cursor = message.position
-      return
-    }
-    if (outcome.error instanceof Superseded || stopping.signal.aborted) throw outcome.error
-    const state = failedTry(outcome.error, untried)
-    log.warn(
-      'a message failed and is held',
-      {
-        event: message.type,
-        key: message.subject,
-        position: message.position,
-        correlationId: message.correlationid,
-      },
-      outcome.error,
-    )
-    await hold(lane, message, state)
-    held.wake()
-  }
-
-  const settleAside = async (message: Message, end: 'done' | { error: unknown }) => {
-    const { partition, position } = message
-    const heldId = { ...id, partition, position }
-    if (end === 'done') release(message)
-    else if (!(end.error instanceof Superseded) && !stopping.signal.aborted)
-      await store.subscriptions.held.tries.failed(heldId, failedTry(end.error, untried))
-    held.wake()
-  }
-
-  /** Handles what was fetched of one lane. What others did to its cursor meanwhile is found here, and the lane is read again. */
-  const drain = async (lane: Lane) => {
-    lane.busy = true
-    try {
-      while (lane.queue.length > 0 && !stopping.signal.aborted && options.owns(lane.partition)) {
-        const message = lane.queue[0]!
-        if (options.handles(message.type)) await handle(lane, message)
-        else if (lane.queue.length === 1) {
-          await store.commit(
-            async (unit) => unit.frame.moveCursor(move(lane, message.position, undefined)),
-            true,
-          )
-          lane.cursor = message.position
-        }
-        lane.queue.shift()
-      }
-    } catch (error) {
-      if (!(error instanceof Superseded) && !stopping.signal.aborted) {
-        log.warn(
-          'a message could not be settled and is read again',
-          { partition: lane.partition },
-          error,
-        )
-        await env.sleep(100, stopping.signal).catch(() => undefined)
-      }
-      lanes.delete(lane.partition)
-    } finally {
-      lane.busy = false
-      reading.wake()
+      lanes.set(partition, laneOf(partition, cursor, counts))
     }
   }
 
@@ -244,6 +98,36 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     await options.source.report(id.subscription, await store.subscriptions.positions(id))
   }
 
+  let passedAt = 0
+  /** Messages that nobody handles are passed over now and then. Answers the longest wait until the next time. */
+  const pass = async (): Promise<number> => {
+    if (![...lanes.values()].some((lane) => lane.passed > lane.cursor)) return options.pollMs
+    const due = work.atRest() ? 0 : passedAt + passMs - env.now()
+    if (due > 0) return Math.min(due, options.pollMs)
+    passedAt = env.now()
+    await work.pass()
+    return options.pollMs
+  }
+
+  const read = async (hungry: readonly Lane[]) => {
+    const messages = await options.source.read(
+      hungry.map((lane) => ({ partition: lane.partition, position: lane.fetched })),
+      readAhead,
+    )
+    const byPartition = Map.groupBy(messages, (message) => message.partition)
+    for (const lane of hungry) {
+      const found = byPartition.get(lane.partition) ?? []
+      lane.more = found.length >= readAhead
+      for (const message of found) {
+        if (message.position <= lane.fetched) continue
+        lane.queue.push(message)
+        lane.fetched = message.position
+      }
+      work.fill(lane)
+    }
+    return messages.length > 0
+  }
+
   const reading: Loop = loop({
     env,
     failed: (error) => log.warn('the log could not be read', {}, error),
@@ -251,19 +135,12 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
       await assign()
       await report()
       const hungry = [...lanes.values()].filter((lane) => lane.queue.length < readAhead / 2)
-      if (hungry.length === 0) return options.pollMs
-      const messages = await options.source.read(
-        hungry.map((lane) => ({ partition: lane.partition, position: lane.fetched })),
-        readAhead,
-      )
-      for (const message of messages) {
-        const lane = lanes.get(message.partition)
-        if (lane === undefined || message.position <= lane.fetched) continue
-        lane.queue.push(message)
-        lane.fetched = message.position
-      }
-      for (const lane of lanes.values()) if (lane.queue.length > 0 && !lane.busy) track(drain(lane))
-      return messages.length > 0 ? 0 : options.pollMs
+      for (const lane of lanes.values()) lane.more ||= !hungry.includes(lane)
+      const found = hungry.length > 0 && (await read(hungry))
+      const rest = await pass()
+      return found && hungry.some((lane) => lane.more && lane.queue.length < readAhead / 2)
+        ? 0
+        : rest
     },
   })
 
@@ -275,6 +152,18 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     working,
     release,
     counted: () => counts,
+  })
+  const work = laneWork({
+    ...options,
+    patienceMs: options.patienceMs ?? 100,
+    lanes,
+    signal: stopping.signal,
+    track,
+    working,
+    count,
+    release,
+    hungry: () => reading.wake(),
+    heldChanged: () => held.wake(),
   })
 
   return {

@@ -75,6 +75,10 @@ const session = (
     writes(text)
     inner.write(text, values, guard)
   },
+  writeRows: (rows) => {
+    writes(rows.text)
+    inner.writeRows(rows)
+  },
 })
 
 const database = (inner: SqlDatabase, service: string, points: CrashPoints): SqlDatabase => ({

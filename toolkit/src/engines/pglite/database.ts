@@ -1,4 +1,5 @@
 import { SqlError, type SqlDatabase } from '../sql/database.ts'
+import { commitTogether } from '../sql/group.ts'
 import { runReads, runTransaction, type Channel } from '../sql/transaction.ts'
 import type { Place, Session } from './session.ts'
 import type { Turn } from './turn.ts'
@@ -70,8 +71,9 @@ export const embeddedDatabase = (
     }
   }
 
+  const together = commitTogether(take, take)
   return {
-    transaction: (work) => runTransaction(take, work),
+    transaction: (work) => runTransaction(take, work, together),
     read: (work) => runReads((statement) => alone(() => session.run([statement])), work),
     script: (text) =>
       alone(() => {

@@ -18,11 +18,15 @@ import { failure } from '../../base/failure.ts'
  * started. Another machine's processes (a container's, on a shared volume) cannot be asked; there the
  * holder's sign of life counts, the time of the file.
  */
-interface Holder {
-  readonly pid: number
+interface Holder extends FolderHolder {
   readonly started: string
-  readonly host: string
   readonly token: string
+}
+
+/** Who has a folder: the `data` of the failure that refuses it. */
+export interface FolderHolder {
+  readonly pid: number
+  readonly host: string
 }
 
 export interface FolderLock {
@@ -89,6 +93,7 @@ export const lockFolder = (folder: string): FolderLock => {
       'cannot-start',
       `the data folder ${folder} is in use by process ${holder.pid}` +
         `${holder.host === own.host ? '' : ` on ${holder.host}`}: stop it first, or choose another folder`,
+      { data: { pid: holder.pid, host: holder.host } satisfies FolderHolder },
     )
 
   writeFileSync(mine, JSON.stringify(own))

@@ -2,6 +2,7 @@ import { connect as connectSocket, type Socket } from 'node:net'
 import driver from 'postgres'
 import { SqlError, type SqlRow, type SqlValue } from '../sql/database.ts'
 import { sqlTypes } from '../sql/values.ts'
+import { coalesced } from './coalesce.ts'
 
 /**
  * One connection, from its first statement to its loss. The driver would connect again by itself and then
@@ -20,7 +21,18 @@ export interface Client {
   end(): Promise<void>
 }
 
-export type Rows = readonly SqlRow[] & { readonly command: string }
+export type Rows = readonly SqlRow[] & {
+  readonly command: string
+  /** Of a prepared statement: its parameters' types, by OID. */
+  readonly statement?: { readonly types: readonly number[] } | null
+}
+
+/**
+ * The rows as a plain array. The driver's carries properties of its own, and begins with holes when the statement before it on its connection
+ * failed after its first rows.
+ */
+export const plainRows = (rows: Rows): readonly SqlRow[] =>
+  rows.length > 0 && !(0 in rows) ? rows.filter(() => true) : rows.slice()
 
 export interface ClientOptions {
   readonly url: string
@@ -63,7 +75,7 @@ const openSocket = ({ host, port, path }: Target, timeoutMs: number): Promise<So
       clearTimeout(timer)
       socket.removeAllListeners()
       // TLS takes the server's name from here.
-      resolve(Object.assign(socket, { host: host[0], port: port[0] }))
+      resolve(Object.assign(coalesced(socket), { host: host[0], port: port[0] }))
     })
   })
 

@@ -1,13 +1,22 @@
-import { GuardFailed, type SqlDatabase, type SqlRow, SqlError } from '../sql/database.ts'
+import {
+  GuardFailed,
+  type SqlDatabase,
+  type SqlRow,
+  SqlError,
+  type SqlValue,
+} from '../sql/database.ts'
+import { commitTogether } from '../sql/group.ts'
 import { guarded, guardState } from '../sql/guard.ts'
 import { runReads, runTransaction, type Channel, type Statement } from '../sql/transaction.ts'
-import { sqlError, type Client, type Rows } from './client.ts'
+import { gatheredReads } from './reads.ts'
+import { plainRows, sqlError, type Client, type Rows } from './client.ts'
 import type { Pool } from './pool.ts'
 
 // Sessions are read only by default (see settings in index.ts): reads need no transaction to be safe.
 const begin = 'begin read write'
 
-const statementText = ({ text, guard }: Statement) => (guard ? guarded(text, guard.rows) : text)
+const sent = ({ text, values, guard }: Statement): readonly [string, readonly SqlValue[]] =>
+  guard ? [guarded(text, values.length), [...values, guard.rows]] : [text, values]
 
 const channel = (client: Client, pool: Pool): Channel => {
   let open = false
@@ -23,12 +32,12 @@ const channel = (client: Client, pool: Pool): Channel => {
 
   return {
     send: async (statements, phase) => {
-      const sent: Promise<Rows>[] = []
-      if (phase.begin) sent.push(client.simple(begin))
-      for (const each of statements) sent.push(client.run(statementText(each), each.values))
-      if (phase.commit) sent.push(client.simple('commit'))
+      const answers: Promise<Rows>[] = []
+      if (phase.begin) answers.push(client.simple(begin))
+      for (const each of statements) answers.push(client.run(...sent(each)))
+      if (phase.commit) answers.push(client.simple('commit'))
       open = !phase.commit
-      const settled = await Promise.allSettled(sent)
+      const settled = await Promise.allSettled(answers)
       const at = settled.findIndex(({ status }) => status === 'rejected')
       if (at >= 0) {
         const { reason } = settled[at] as PromiseRejectedResult
@@ -40,8 +49,7 @@ const channel = (client: Client, pool: Pool): Channel => {
           sqlState: '25P02',
           outcome: 'rolled-back',
         })
-      // A plain array: the driver's carries its own properties.
-      return last.slice()
+      return plainRows(last)
     },
     rollback: async () => {
       if (!open || client.lost) return
@@ -53,7 +61,8 @@ const channel = (client: Client, pool: Pool): Channel => {
   }
 }
 
-export const postgresDatabase = (pool: Pool): SqlDatabase => {
+/** `groups` gives the connection on which transactions that only write commit together. */
+export const postgresDatabase = (pool: Pool, groups: Pool): SqlDatabase => {
   const borrow = async (run: (client: Client) => Promise<readonly SqlRow[]>) => {
     const client = await pool.take()
     try {
@@ -64,22 +73,23 @@ export const postgresDatabase = (pool: Pool): SqlDatabase => {
       pool.give(client)
     }
   }
+  const takeFrom = (from: Pool) => async () => channel(await from.take(), from)
+  const take = takeFrom(pool)
+  const together = commitTogether(takeFrom(groups), take)
+  const gathered = gatheredReads(async (text, values) => {
+    const rows = (await borrow((client) => client.run(text, values))) as Rows
+    return { rows: plainRows(rows), types: rows.statement?.types ?? [] }
+  })
   return {
-    transaction: (work) => runTransaction(async () => channel(await pool.take(), pool), work),
-    // A connection for each statement, so that nobody waits for what `work` does between two.
-    read: (work) =>
-      runReads(
-        ({ text, values }) => borrow(async (client) => (await client.run(text, values)).slice()),
-        work,
-      ),
+    transaction: (work) => runTransaction(take, work, together),
+    // Each statement by itself, so that nobody waits for what `work` does between two.
+    read: (work) => runReads(gathered, work),
     script: async (text) => {
       await borrow(async (client) => {
-        const sent = [
-          client.simple(begin),
-          client.simple('set local statement_timeout = 0'),
-          client.simple(text, { unlimited: true }),
-          client.simple('commit'),
-        ]
+        // All of them: what is sent at once waits for the slowest, and a limit of one would end the connection.
+        const sent = [begin, 'set local statement_timeout = 0', text, 'commit'].map((one) =>
+          client.simple(one, { unlimited: true }),
+        )
         const failed = (await Promise.allSettled(sent)).find(({ status }) => status === 'rejected')
         if (failed) throw (failed as PromiseRejectedResult).reason
         return []

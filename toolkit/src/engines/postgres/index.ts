@@ -39,6 +39,18 @@ const sessionSettings = (service: string, statementTimeoutMs: number) => ({
   idle_in_transaction_session_timeout: Math.min(statementTimeoutMs, 5_000),
 })
 
+/**
+ * Of the connection on which steps commit together. Their statements are by key: one plan serves any number of rows, and it goes by the keys'
+ * indexes, also when it was made while a table was still small. And whoever waits for others' rows holds up all that share the commit.
+ */
+const groupSettings = {
+  lock_timeout: 250,
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+}
+
 /** PostgreSQL 13 or later: a database and a role for each service, on the driver `postgres`. */
 export const postgres = (options: PostgresOptions): SqlServer => {
   const { url, setting = 'url', urls = {}, poolSize = 8, prefix = 'serval_' } = options
@@ -75,9 +87,11 @@ export const postgres = (options: PostgresOptions): SqlServer => {
     const at = target(service)
     try {
       if (urls[service] === undefined) await provision(at, url)
-      const pool = clientPool(poolSize, () => openClient(at))
-      pools.push(pool)
-      const database = postgresDatabase(pool)
+      const pool = clientPool(Math.max(1, poolSize - 1), () => openClient(at))
+      const settings = { ...at.settings, ...groupSettings }
+      const groups = poolSize > 1 ? clientPool(1, () => openClient({ ...at, settings })) : pool
+      pools.push(pool, groups)
+      const database = postgresDatabase(pool, groups)
       const known = 'serval_guard_failed(bigint,bigint)'
       const [guard] = await database.read((session) =>
         session.query('select to_regprocedure($1) is not null as there', [known]),

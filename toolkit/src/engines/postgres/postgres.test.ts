@@ -82,6 +82,12 @@ const isolationAndStart = ({ url, prefix }: PostgresServer) => {
       expect(await rejection(paused)).toMatchObject({ outcome: 'rolled-back', unreachable: true })
     })
 
+    test('a migration may take as long as it takes', async () => {
+      const hasty = await makeServer({ statementTimeoutMs: 100 }).open('a')
+      // Longer than a statement may, and than the connection would wait for the server to stop it.
+      await hasty.script('select pg_sleep(5.5)')
+    }, 15_000)
+
     test('hosts that start at the same moment all start', async () => {
       const shared = { prefix: `${prefix}same_` }
       const databases = await Promise.all(

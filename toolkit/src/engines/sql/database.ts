@@ -12,10 +12,16 @@ import type { ServalError } from '../../base/failure.ts'
  * | timestamptz | number, milliseconds since the epoch (sub-millisecond digits are cut) |
  * | bytea | Uint8Array |
  * | json, jsonb | a value when read; a string (already JSON) when written |
- * | text[], bigint[], integer[] | an array of strings or numbers |
+ * | text[], bigint[], bytea[] … | an array of these; as jsonb[], of JSON texts |
  */
-export type SqlValue =
-  string | number | boolean | null | Uint8Array | readonly string[] | readonly number[]
+export type SqlValue = string | number | boolean | null | Uint8Array | SqlColumn
+
+/** A value of each row. */
+export type SqlColumn =
+  | readonly (string | null)[]
+  | readonly (number | null)[]
+  | readonly (boolean | null)[]
+  | readonly (Uint8Array | null)[]
 
 export type SqlRow = Readonly<Record<string, unknown>>
 
@@ -25,6 +31,27 @@ export interface SqlGuard {
   readonly rows: number
   /** What the transaction fails with: a failure to throw, or a word that the caller of `transaction` knows. */
   readonly otherwise: ServalError | 'again' | (string & {})
+}
+
+/**
+ * A write of any number of rows, whose parameters are columns: arrays of one length, an element for each row. It changes at most one row of the
+ * table for each of its own, and reads nothing else that steps change, so that the rows of several transactions may be those of one statement.
+ */
+export interface SqlRowsWrite {
+  /** Such as `insert into item (id, n) select * from unnest($1::text[], $2::bigint[])`. */
+  readonly text: string
+  readonly columns: readonly SqlColumn[]
+  /** Each row must change one row; else the transaction fails with this. */
+  readonly otherwise?: SqlGuard['otherwise'] | undefined
+  /**
+   * Where it runs when transactions commit together: `lock`, which only locks rows in the order of their keys, before all changes
+   * (the default), `settle` and `publish` behind them.
+   */
+  readonly phase?: 'lock' | 'change' | 'settle' | 'publish' | undefined
+  /** Makes the rows of several transactions those of one statement, where rows of one key must become one. Default: all of them, in order. */
+  readonly combine?: ((columns: readonly SqlColumn[]) => readonly SqlColumn[]) | undefined
+  /** Transactions that name the same keep their order, also when they do not commit together. */
+  readonly chain?: string | undefined
 }
 
 /** One transaction, or one series of reads. Statements run in the order in which they were given. */
@@ -37,6 +64,8 @@ export interface SqlSession {
    * rows differs, so that nothing beside it commits; the transaction then rejects with `GuardFailed`.
    */
   write(text: string, values?: readonly SqlValue[], guard?: SqlGuard): void
+  /** The same for a statement of rows: transactions that commit together have their rows written by one statement. */
+  writeRows(write: SqlRowsWrite): void
 }
 
 /** One service's database. */

@@ -13,7 +13,10 @@ begin
     using errcode = '${guardState}';
 end $$`
 
-/** The statement, raising when it changes another number of rows. It must not have RETURNING itself. */
-export const guarded = (text: string, rows: number): string =>
+/**
+ * The statement, raising when it changes another number of rows than its last parameter says, so that its text is the same for any
+ * number. It must not have RETURNING itself.
+ */
+export const guarded = (text: string, parameters: number): string =>
   `with changed as (${text.trim().replace(/;$/, '')} returning 1) ` +
-  `select case when count(*) <> ${rows} then serval_guard_failed(${rows}, count(*)) end from changed`
+  `select case when count(*) <> $${parameters + 1}::bigint then serval_guard_failed($${parameters + 1}::bigint, count(*)) end from changed`

@@ -3,7 +3,16 @@ import type { SqlServer } from './database.ts'
 import { openSqlStore } from './store.ts'
 
 export { GuardFailed, SqlError } from './database.ts'
-export type { SqlDatabase, SqlGuard, SqlRow, SqlServer, SqlSession, SqlValue } from './database.ts'
+export type {
+  SqlColumn,
+  SqlDatabase,
+  SqlGuard,
+  SqlRow,
+  SqlRowsWrite,
+  SqlServer,
+  SqlSession,
+  SqlValue,
+} from './database.ts'
 export { sqlRepository } from './repository.ts'
 export type { RepositorySession, SqlRepository } from './repository.ts'
 export type { Migration } from './schema.ts'

@@ -39,18 +39,16 @@ const message = (source: string, row: Row): Message => ({
 })
 
 /*
- * The relay is the only writer of the log. It locks the heads of the partitions that have something waiting, in order, and with the next statement
- * moves and numbers what is committed by then. An entry's sequence number was drawn under its key's row lock, so that the order of the numbers is the
- * order of the commits for each key, and an earlier entry of a key is visible whenever a later one is.
+ * The relay is the only writer of the log. It locks the heads of all partitions, in order, and with the next statement moves and numbers what is
+ * committed by then. An entry's sequence number was drawn under its key's row lock, so that the order of the numbers is the order of the commits
+ * for each key, and an earlier entry of a key is visible whenever a later one is.
  */
-const lockHeads = `
-select partition from serval_head
-where partition in (select distinct partition from serval_outbox) order by partition for update`
+const lockHeads = 'select from serval_head order by partition for update'
 
 const moveEntries = `
 with moved as (
   delete from serval_outbox where seq in (
-    select seq from serval_outbox where partition = any($1::smallint[]) order by seq limit 1000
+    select seq from serval_outbox order by seq limit 1000
   ) returning *
 ), numbered as (
   select moved.*, head.position + row_number() over (partition by moved.partition order by seq) as number
@@ -63,19 +61,24 @@ update serval_head head set position = last.number
 from (select partition, max(number) as number from numbered group by partition) last
 where head.partition = last.partition returning head.partition`
 
-export const sqlLog = (database: SqlDatabase, source: string): Log => ({
+/** What this process knows of its outbox without asking: whether it wrote there since the last relay. */
+export interface OutboxHint {
+  published: boolean
+}
+
+export const sqlLog = (database: SqlDatabase, source: string, hint: OutboxHint): Log => ({
   relay: async () => {
-    // Most looks find nothing: they take no lock and no transaction.
-    const waiting = await database.read((session) =>
-      session.query('select 1 from serval_outbox limit 1'),
-    )
-    if (waiting.length === 0) return []
+    // Other looks find nothing most of the time: they take no lock and no transaction.
+    if (!hint.published) {
+      const waiting = await database.read((session) =>
+        session.query('select 1 from serval_outbox order by seq limit 1'),
+      )
+      if (waiting.length === 0) return []
+    }
+    hint.published = false
     return database.transaction(async (session) => {
-      const heads = await session.query<{ partition: number }>(lockHeads)
-      if (heads.length === 0) return []
-      const grown = await session.query<{ partition: number }>(moveEntries, [
-        heads.map((head) => head.partition),
-      ])
+      session.write(lockHeads)
+      const grown = await session.query<{ partition: number }>(moveEntries)
       return grown.map((row) => row.partition)
     })
   },

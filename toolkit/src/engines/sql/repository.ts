@@ -32,7 +32,11 @@ export const scoped = (
   scope: 'service' | 'aggregate',
   touched: Set<string>,
 ): RepositorySession => {
-  const free = { query: session.query.bind(session), write: session.write.bind(session) }
+  const free = {
+    query: session.query.bind(session),
+    write: session.write.bind(session),
+    writeRows: session.writeRows.bind(session),
+  }
   if (scope === 'service') return { ...free, touch: () => undefined }
   const refusal = () =>
     failure(
@@ -45,6 +49,10 @@ export const scoped = (
     write: (text: string, values?: readonly SqlValue[], guard?: SqlGuard) => {
       if (touched.size !== 1) throw refusal()
       free.write(text, values, guard)
+    },
+    writeRows: (rows) => {
+      if (touched.size !== 1) throw refusal()
+      free.writeRows(rows)
     },
     touch: (aggregate) => {
       touched.add(aggregate)

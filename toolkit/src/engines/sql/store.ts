@@ -21,7 +21,7 @@ import {
   type SqlSession,
 } from './database.ts'
 import { scheduleJob, settleJob, sqlJobs } from './jobs.ts'
-import { sqlLog } from './log.ts'
+import { sqlLog, type OutboxHint } from './log.ts'
 import { migrate } from './migrate.ts'
 import { scoped, type SqlRepository } from './repository.ts'
 import { toolkitMigrations } from './schema.ts'
@@ -101,9 +101,10 @@ const sqlStore = (
     read: (work) => database.read(work).catch(translate),
     script: (text) => database.script(text).catch(translate),
   }
+  const hint: OutboxHint = { published: true }
   return {
     replies: replies(translated),
-    log: sqlLog(translated, service),
+    log: sqlLog(translated, service, hint),
     subscriptions: sqlSubscriptions(translated),
     jobs: sqlJobs(translated),
     hosts: hosts(translated),
@@ -111,16 +112,21 @@ const sqlStore = (
     commit: async (work, refusable) => {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await database.transaction(async (session) => {
-            const own: OwnWrites = { settled: [], others: [] }
-            const value = await work(unit(session, open(session), own))
+          let published = false
+          const value = await database.transaction(async (session) => {
+            const own: OwnWrites = { settled: [], others: [], published: false }
+            const made = await work(unit(session, open(session), own))
             for (const write of [...own.settled, ...own.others]) write()
-            return value
+            published = own.published
+            return made
           })
+          if (published) hint.published = true
+          return value
         } catch (error) {
           if (!mayRunAgain(error, refusable)) return translate(error)
           if (attempt >= 20) throw failure('conflict', undefined, { cause: error })
-          await env.sleep(Math.min(100, 2 ** attempt) * env.random())
+          // The first time at once: a step may begin with a guess, and look closer when a guard refuses it.
+          if (attempt > 1) await env.sleep(Math.min(100, 2 ** attempt) * env.random())
         }
       }
     },
@@ -148,17 +154,16 @@ const translate = (error: unknown): never => {
 interface OwnWrites {
   readonly settled: (() => void)[]
   readonly others: (() => void)[]
+  published: boolean
 }
 
 /** The toolkit's writes come after the handler's: an event's number is drawn while its key's row is locked. */
-const unit = (
-  session: SqlSession,
-  repositories: Unit['repositories'],
-  { settled, others }: OwnWrites,
-): Unit => {
+const unit = (session: SqlSession, repositories: Unit['repositories'], own: OwnWrites): Unit => {
+  const { settled, others } = own
   const entries: OutboxEntry[] = []
   const outbox: Outbox = {
     emit: (entry) => {
+      own.published = true
       if (entries.push(entry) === 1) others.push(() => publish(session, entries))
     },
   }
@@ -178,38 +183,40 @@ const unit = (
   return { repositories, outbox, frame, schedule }
 }
 
-const publish = (session: SqlSession, entries: readonly OutboxEntry[]): void => {
-  for (const entry of entries)
-    session.write(
-      'insert into serval_outbox (partition, key, id, type, data, at, correlation_id) values ($1, $2, $3, $4, $5, $6::timestamptz, $7)',
-      [
-        entry.partition,
-        entry.key,
-        entry.id,
-        entry.type,
-        entry.data,
-        rfc3339(entry.at),
-        entry.correlationId,
-      ],
-    )
-}
+const publish = (session: SqlSession, entries: readonly OutboxEntry[]): void =>
+  session.writeRows({
+    text: `insert into serval_outbox (partition, key, id, type, data, at, correlation_id)
+     select * from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])`,
+    columns: [
+      entries.map((entry) => entry.partition),
+      entries.map((entry) => entry.key),
+      entries.map((entry) => entry.id),
+      entries.map((entry) => entry.type),
+      entries.map((entry) => entry.data),
+      entries.map((entry) => rfc3339(entry.at)),
+      entries.map((entry) => entry.correlationId),
+    ],
+    phase: 'publish',
+  })
 
 const remember = (session: SqlSession, reply: RememberedReply): void =>
-  session.write(
-    `insert into serval_reply (scope, key, input_hash, status, content_type, location, body, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8::timestamptz) on conflict do nothing`,
-    [
-      reply.scope,
-      reply.key,
-      reply.inputHash,
-      reply.status,
-      reply.contentType,
-      reply.location ?? null,
-      reply.body,
-      rfc3339(reply.expiresAt),
+  session.writeRows({
+    text: `insert into serval_reply (scope, key, input_hash, status, content_type, location, body, expires_at)
+     select * from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::bytea[], $8::timestamptz[])
+     on conflict do nothing`,
+    columns: [
+      [reply.scope],
+      [reply.key],
+      [reply.inputHash],
+      [reply.status],
+      [reply.contentType],
+      [reply.location ?? null],
+      [reply.body],
+      [rfc3339(reply.expiresAt)],
     ],
-    { rows: 1, otherwise: 'superseded:reply' },
-  )
+    otherwise: 'superseded:reply',
+    phase: 'settle',
+  })
 
 interface ReplyRow {
   readonly [column: string]: unknown

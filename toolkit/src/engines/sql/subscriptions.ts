@@ -10,27 +10,92 @@ import type {
   SubscriptionId,
   SubscriptionStore,
 } from '../../store/store.ts'
-import type { SqlDatabase, SqlSession } from './database.ts'
+import type { SqlColumn, SqlDatabase, SqlSession } from './database.ts'
+
+const moveCursors = `
+update serval_cursor c set position = m.last
+from unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::jsonb[])
+  as m (subscription, publisher, partition, first, last, keys)
+where c.subscription = m.subscription and c.publisher = m.publisher and c.partition = m.partition
+  and c.position = m.first and not exists (
+    select 1 from jsonb_array_elements_text(m.keys) as k (key) join serval_held h
+      on h.subscription = m.subscription and h.publisher = m.publisher and h.key = k.key)`
+
+interface Moves extends SubscriptionId {
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+  /** None of these may have a held message. */
+  readonly keys: readonly string[]
+}
+
+const columnsOf = (moves: readonly Moves[]): readonly SqlColumn[] => [
+  moves.map((move) => move.subscription),
+  moves.map((move) => move.publisher),
+  moves.map((move) => move.partition),
+  moves.map((move) => move.from),
+  moves.map((move) => move.to),
+  moves.map((move) => JSON.stringify(move.keys.map((key) => key.toWellFormed()))),
+]
+
+const movesOf = (columns: readonly SqlColumn[]): Moves[] =>
+  (columns[0] ?? []).map((_, row) => {
+    // As columnsOf made them.
+    const [subscription, publisher, partition, from, to, keys] = columns.map(
+      (column) => column[row],
+    )
+    const place = { subscription: String(subscription), publisher: String(publisher) }
+    const [at, first, last] = [Number(partition), Number(from), Number(to)]
+    return {
+      ...place,
+      partition: at,
+      from: first,
+      to: last,
+      keys: JSON.parse(String(keys)) as string[],
+    }
+  })
+
+/** Moves of one cursor that follow one another become one, from the first's start to the last's end. */
+const joined = (columns: readonly SqlColumn[]): readonly SqlColumn[] => {
+  const ends = new Map<string, Moves>()
+  const moves: Moves[] = []
+  for (const move of movesOf(columns).sort((a, b) => a.from - b.from)) {
+    const id = JSON.stringify([move.subscription, move.publisher, move.partition])
+    const before = ends.get(id)
+    // What does not follow stays apart, and is refused.
+    const follows = before !== undefined && before.to === move.from
+    const whole = follows ? { ...before, to: move.to, keys: [...before.keys, ...move.keys] } : move
+    if (follows) moves[moves.indexOf(before)] = whole
+    else moves.push(whole)
+    ends.set(id, whole)
+  }
+  return columnsOf(moves)
+}
 
 /** Moves a cursor, unless another did so first or a message of the key is held. */
 export const moveCursor = (session: SqlSession, move: CursorMove): void =>
-  session.write(
-    `update serval_cursor set position = $5
-     where subscription = $1 and publisher = $2 and partition = $3 and position = $4
-       and ($6::text is null or not exists (
-         select 1 from serval_held where subscription = $1 and publisher = $2 and key = $6))`,
-    [move.subscription, move.publisher, move.partition, move.from, move.to, move.key ?? null],
-    { rows: 1, otherwise: 'superseded:cursor' },
-  )
+  session.writeRows({
+    text: moveCursors,
+    columns: columnsOf([{ ...move, keys: move.key === undefined ? [] : [move.key] }]),
+    otherwise: 'superseded:cursor',
+    phase: 'settle',
+    chain: `${move.subscription}/${move.publisher}/${move.partition}`,
+    combine: joined,
+  })
 
 const here = 'subscription = $1 and publisher = $2 and partition = $3 and position = $4'
 const place = (id: HeldId) => [id.subscription, id.publisher, id.partition, id.position]
 
 /** Deletes a held message and lets the next of its key be tried at once. */
 export const settleHeld = (session: SqlSession, id: HeldId): void =>
-  session.write(`delete from serval_held where ${here}`, place(id), {
-    rows: 1,
+  session.writeRows({
+    text: `delete from serval_held h using unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[])
+       as s (subscription, publisher, partition, position)
+     where h.subscription = s.subscription and h.publisher = s.publisher
+       and h.partition = s.partition and h.position = s.position`,
+    columns: [[id.subscription], [id.publisher], [id.partition], [id.position]],
     otherwise: 'superseded:held',
+    phase: 'settle',
   })
 
 interface HeldRow {

@@ -1,10 +1,30 @@
-import { SqlError, type SqlGuard, type SqlRow, type SqlSession, type SqlValue } from './database.ts'
+import {
+  SqlError,
+  type SqlGuard,
+  type SqlRow,
+  type SqlRowsWrite,
+  type SqlSession,
+  type SqlValue,
+} from './database.ts'
 
 export interface Statement {
   readonly text: string
   readonly values: readonly SqlValue[]
   readonly guard?: SqlGuard | undefined
+  /** Of a statement of rows: it may be combined with others of its text. */
+  readonly rows?: SqlRowsWrite | undefined
 }
+
+/** A statement of rows as it runs. */
+export const rowsStatement = (rows: SqlRowsWrite): Statement => ({
+  text: rows.text,
+  values: rows.columns,
+  guard:
+    rows.otherwise === undefined
+      ? undefined
+      : { rows: rows.columns[0]?.length ?? 0, otherwise: rows.otherwise },
+  rows,
+})
 
 /** What an engine gives to one transaction: its session, for as long as the transaction lasts. */
 export interface Channel {
@@ -31,14 +51,18 @@ const ended = () =>
 
 const ignore = () => undefined
 
+/** Commits the statements of transactions that ask for nothing in one transaction, as many as are ready. */
+export type CommitTogether = (statements: readonly Statement[]) => Promise<void>
+
 /**
- * Runs `work` as one transaction. The channel is taken with the first statement, so that what `work` does
+ * Runs `work` as one transaction; one that only wrote is committed by `together`. The channel is taken with the first statement, so that what `work` does
  * before holds nobody up; writes wait for the next query or the commit; the first failure dooms the
  * transaction and is what it rejects with, also when `work` swallowed it.
  */
 export const runTransaction = async <T>(
   take: () => Promise<Channel>,
   work: (session: SqlSession) => Promise<T>,
+  together: CommitTogether,
 ): Promise<T> => {
   let taken: Promise<Channel> | undefined
   let writes: Statement[] = []
@@ -78,6 +102,10 @@ export const runTransaction = async <T>(
       if (over) throw ended()
       writes.push({ text, values, guard })
     },
+    writeRows: (rows) => {
+      if (over) throw ended()
+      if ((rows.columns[0]?.length ?? 0) > 0) writes.push(rowsStatement(rows))
+    },
   }
 
   try {
@@ -85,7 +113,8 @@ export const runTransaction = async <T>(
     over = true
     // A query that nobody waited for may still be under way: it goes before the commit, or fails it. After
     // a failure, also one that `work` swallowed, this rejects with it.
-    if (begun || writes.length > 0) await send(writes, true)
+    if (begun) await send(writes, true)
+    else if (writes.length > 0) await together(writes)
     return value
   } catch (error) {
     over = true
@@ -103,6 +132,12 @@ export const runReads = async <T>(
   work: (session: SqlSession) => Promise<T>,
 ): Promise<T> => {
   let last: Promise<unknown> | undefined
+  const refuse = () => {
+    throw new SqlError('a read session does not write: use transaction()', {
+      sqlState: '25006',
+      outcome: 'rolled-back',
+    })
+  }
   const session: SqlSession = {
     query: (text, values = []) => {
       const statement = { text, values }
@@ -114,12 +149,8 @@ export const runReads = async <T>(
       })
       return rows as Promise<never>
     },
-    write: () => {
-      throw new SqlError('a read session does not write: use transaction()', {
-        sqlState: '25006',
-        outcome: 'rolled-back',
-      })
-    },
+    write: refuse,
+    writeRows: refuse,
   }
   return work(session)
 }

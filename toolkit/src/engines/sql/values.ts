@@ -78,15 +78,16 @@ const parseArray = (text: string, element: (text: string) => unknown): unknown[]
   return found
 }
 
+const special = /[\\"]/
+
+const quoted = (text: string): string =>
+  special.test(text) ? `"${text.replace(/[\\"]/g, '\\$&')}"` : `"${text}"`
+
 const arrayOf =
   (element: (value: SqlValue) => string) =>
   (value: SqlValue): string =>
     Array.isArray(value)
-      ? `{${value
-          .map((item: SqlValue) =>
-            item === null ? 'NULL' : `"${element(item).replace(/[\\"]/g, '\\$&')}"`,
-          )
-          .join(',')}}`
+      ? `{${value.map((item: SqlValue) => (item === null ? 'NULL' : quoted(element(item)))).join(',')}}`
       : String(value)
 
 const text = (value: string) => value
@@ -111,6 +112,18 @@ export const sqlTypes: readonly SqlType[] = [
     serialize: arrayOf(String),
   },
   { oids: [1016], parse: (value) => parseArray(value, whole), serialize: arrayOf(bigint) },
+  // Arrays of booleans, bytes and JSON are only written.
+  {
+    oids: [1000],
+    parse: (value) => parseArray(value, (item) => item === 't'),
+    serialize: arrayOf(String),
+  },
+  { oids: [1001], parse: (value) => parseArray(value, bytes), serialize: arrayOf(fromBytes) },
+  {
+    oids: [199, 3807],
+    parse: (value) => parseArray(value, (item) => JSON.parse(item) as unknown),
+    serialize: arrayOf(String),
+  },
   { oids: [1185], parse: (value) => parseArray(value, instant), serialize: arrayOf(fromInstant) },
 ]
 
