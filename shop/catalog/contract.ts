@@ -1,4 +1,4 @@
-import { command, contract, event, get, post, problem, query } from 'serval'
+import { command, contract, del, event, get, patch, post, problem, query } from 'serval'
 import { z } from 'zod'
 import { Money } from '../money.ts'
 
@@ -10,15 +10,40 @@ export const Sku = z
     'A SKU is 1 to 64 printable ASCII characters, with blanks only inside',
   )
 
+const AttributeName = z.string().min(1).max(50)
+const attribute = z.string().max(200)
+
+/** Sorted by name: two products that are alike have one JSON text, and so one ETag. */
+const Attributes = z
+  .record(AttributeName, attribute)
+  .overwrite((given) =>
+    Object.fromEntries(Object.entries(given).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  )
+
 export const Product = z.object({
   sku: Sku,
   name: z.string().min(1).max(200),
   description: z.string().max(2_000),
   price: Money,
   category: z.string().min(1).max(100),
-  attributes: z.record(z.string().min(1).max(50), z.string().max(200)),
+  attributes: Attributes,
 })
 export type Product = z.output<typeof Product>
+
+export const mostAttributes = 100
+
+/** A merge patch (RFC 7396) of a product: null takes away what a product may be without. */
+export const Amendment = z.object({
+  name: Product.shape.name.optional(),
+  description: Product.shape.description.nullable().optional(),
+  price: Money.partial().optional(),
+  category: Product.shape.category.optional(),
+  attributes: z.record(AttributeName, attribute.nullable()).nullable().optional(),
+})
+export type Amendment = z.output<typeof Amendment>
+
+const ifMatch = z.string().max(1_000).optional()
+const limit = z.int().min(1).max(100).default(20)
 
 /** Of an order or a quote: 1–1,200 lines, 1–100,000 units each; the same SKU twice is summed. */
 export const Lines = z
@@ -53,25 +78,33 @@ export const TotalTooLarge = problem('total-too-large', {
   kind: 'unprocessable',
   title: 'The total is beyond 2^53−1 minor units',
 })
+export const TooManyAttributes = problem('too-many-attributes', {
+  kind: 'unprocessable',
+  title: `A product has at most ${mostAttributes} attributes`,
+  data: z.object({ attributes: z.int() }),
+})
 export const ProductExists = problem('product-exists', {
   kind: 'conflict',
   title: 'A product with this SKU exists',
   data: z.object({ sku: z.string() }),
 })
 
+const everyReader = ['product::sku', 'products', 'categories']
+
 export const catalog = contract('catalog', {
   operations: {
     products: query({
       summary: 'Products, by words and category',
       access: 'public',
-      http: get('/api/v1/products'),
+      http: get('/api/v1/products', { etag: true }),
       input: z.object({
         q: z.string().max(200).optional(),
         category: z.string().max(100).optional(),
-        limit: z.int().min(1).max(100).default(20),
+        limit,
         cursor: z.string().max(200).optional(),
       }),
       output: z.object({ items: z.array(Product), next: z.string().optional() }),
+      cache: { ttl: '30s', tags: ['products'] },
     }),
     product: query({
       summary: 'One product',
@@ -80,18 +113,54 @@ export const catalog = contract('catalog', {
       input: z.object({ sku: Sku }),
       output: Product,
       problems: [NoSuchProduct],
+      cache: { ttl: '5m', staleWhileRevalidate: '1m', tags: ['product::sku'] },
+    }),
+    categories: query({
+      summary: 'Categories, by name, and how many products each has',
+      access: 'public',
+      http: get('/api/v1/categories', { etag: true }),
+      input: z.object({ limit, cursor: z.string().max(1_500).optional() }),
+      output: z.object({
+        items: z.array(z.object({ name: z.string(), products: z.int().min(1) })),
+        next: z.string().optional(),
+      }),
+      cache: { ttl: '5m', tags: ['categories'] },
     }),
     create: command({
       summary: 'Adds a product',
       access: 'role:merchant',
       repeat: 'never',
-      http: post('/api/v1/products', { status: 201, location: '/api/v1/products/:sku' }),
+      http: post('/api/v1/products', {
+        status: 201,
+        location: '/api/v1/products/:sku',
+        etag: true,
+      }),
       input: Product.extend({
         description: Product.shape.description.default(''),
-        attributes: Product.shape.attributes.default({}),
+        attributes: Attributes.default({}),
       }),
       output: Product,
-      problems: [ProductExists],
+      problems: [ProductExists, TooManyAttributes],
+    }),
+    amend: command({
+      summary: 'Changes a product, by a merge patch',
+      access: 'role:merchant',
+      // A second run could undo what somebody else has changed since the first.
+      repeat: 'never',
+      http: patch('/api/v1/products/:sku', { etag: true, ifMatch: true }),
+      input: Amendment.extend({ sku: Sku, ifMatch }),
+      output: Product,
+      problems: [NoSuchProduct, TooManyAttributes],
+    }),
+    withdraw: command({
+      summary: 'Takes a product off the catalog; orders that were placed keep their lines',
+      access: 'role:merchant',
+      // A second run could take off the product that was since created under the same SKU.
+      repeat: 'never',
+      http: del('/api/v1/products/:sku', { ifMatch: true }),
+      input: z.object({ sku: Sku, ifMatch }),
+      output: z.object({}),
+      problems: [NoSuchProduct],
     }),
     quote: query({
       summary: 'Prices and total of some lines; not a promise of stock',
@@ -115,6 +184,20 @@ export const catalog = contract('catalog', {
       version: 1,
       key: 'sku',
       data: z.object({ sku: Sku, price: Money }),
+      purges: everyReader,
+    }),
+    /** With the price if that changed. */
+    amended: event('product.amended', {
+      version: 1,
+      key: 'sku',
+      data: z.object({ sku: Sku, price: Money.optional() }),
+      purges: everyReader,
+    }),
+    withdrawn: event('product.withdrawn', {
+      version: 1,
+      key: 'sku',
+      data: z.object({ sku: Sku }),
+      purges: everyReader,
     }),
   },
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { folded, searchText, searchWords } from './search.ts'
+import { folded, gramsOf, searchText, searchWords } from './search.ts'
 
 const finds = (q: string, name: string) => {
   const text = searchText({ name, description: '', category: '' })
@@ -54,6 +54,40 @@ describe('search', () => {
         expect(folded(folded(text))).toBe(folded(text))
       }),
       { numRuns: 500 },
+    )
+  })
+})
+
+describe('the parts of words', () => {
+  test.each([
+    [['lamp'], ['lam', 'amp']],
+    [
+      ['é', 'ab'],
+      ['é', 'ab'],
+    ],
+    [['aaaa', 'aaa'], ['aaa']],
+    [['𝔘𝔘𝔘𝔘'], ['𝔘𝔘𝔘']],
+    [[], []],
+  ])('of %j are %j', (words, grams) => {
+    expect(gramsOf(words)).toEqual(grams)
+  })
+
+  test('are in every text that holds the words', () => {
+    const text = fc.string({ unit: 'grapheme', maxLength: 30 })
+    fc.assert(
+      fc.property(text, text, text, (before, q, after) => {
+        const words = searchWords(q)
+        const found = searchText({
+          name: `${before}${words.join(after)}${after}`,
+          description: q,
+          category: '',
+        })
+        if (!words.every((word) => found.includes(word))) return
+        for (const gram of gramsOf(words)) {
+          expect(found.includes(gram)).toBe(true)
+          expect(Array.from(gram).length).toBeLessThanOrEqual(3)
+        }
+      }),
     )
   })
 })

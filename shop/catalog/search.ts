@@ -30,3 +30,20 @@ export const searchWords = (q: string): readonly string[] => [
       .filter((word) => word !== ''),
   ),
 ]
+
+/** Longer parts tell more, and there are more of them to keep. */
+const longestGram = 3
+
+/**
+ * Parts that a search text holds if it holds all the words: each word's runs of three characters, or
+ * the word itself if it is shorter. An index of such parts finds what may match.
+ */
+export const gramsOf = (words: readonly string[]): readonly string[] => {
+  const grams = words.flatMap((word) => {
+    const characters = Array.from(word)
+    const size = Math.min(longestGram, characters.length)
+    const starts = characters.slice(0, characters.length - size + 1)
+    return starts.map((_, at) => characters.slice(at, at + size).join(''))
+  })
+  return [...new Set(grams)]
+}

@@ -3,6 +3,7 @@ import type { Client } from 'serval'
 import { eventually, startTestServices, type TestServices } from 'serval/testing'
 import { catalog, type Product } from './contract.ts'
 import { demoProducts } from './demo-products.ts'
+import { logged } from './logged.suite.ts'
 import { catalogService } from './service.ts'
 
 let system: TestServices
@@ -102,19 +103,8 @@ describe('a product', () => {
       code('product-exists', { sku: made.sku }),
     )
     expect(await visitor.product({ sku: made.sku })).toEqual(made)
-    const log = system.stores.get('catalog')?.log
-    const after = Array.from({ length: 16 }, (_, partition) => ({ partition, position: 0 }))
-    const messages = await eventually(async () => {
-      const read = (await log?.read(after, 100)) ?? []
-      return read.length > 0 && read
-    }, 'the event')
-    expect(messages.map(({ type, subject, data }) => ({ type, subject, data }))).toEqual([
-      {
-        type: 'product.added.v1',
-        subject: made.sku,
-        data: { sku: made.sku, price: made.price },
-      },
-    ])
+    const event = { type: 'product.added.v1', data: { sku: made.sku, price: made.price } }
+    expect(await eventually(() => logged(system, made.sku, 1), 'the event')).toEqual([event])
   })
 
   test('has a description and attributes of its own accord', async () => {
@@ -143,11 +133,22 @@ describe('a product', () => {
     )
   })
 
-  test('is provided only when it is missing', async () => {
+  test('is provided only when it is missing, and is published then', async () => {
     const changed = product('KIT-0001', { name: 'Changed' })
     expect(await seeder.provide({ product: changed })).toEqual({ added: false })
     expect((await visitor.product({ sku: 'KIT-0001' })).name).toBe('Bramblecote Casserole')
     expect(await seeder.provide({ product: product('new') })).toEqual({ added: true })
+    const event = { type: 'product.added.v1', data: { sku: 'new', price: product('new').price } }
+    expect(await eventually(() => logged(system, 'new', 1), 'the event')).toEqual([event])
+  })
+
+  test('has at most 100 attributes', async () => {
+    const attributes = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [`a${n}`, '']))
+    await expect(merchant.create(product('many', { attributes: attributes(101) }))).rejects.toEqual(
+      code('too-many-attributes', { attributes: 101 }),
+    )
+    await merchant.create(product('many', { attributes: attributes(100) }))
   })
 })
 

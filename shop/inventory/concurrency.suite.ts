@@ -122,6 +122,48 @@ export const inventoryConcurrencySuite = (
       expect((await audit()).negative).toBe(0)
     }, 30_000)
 
+    test('adjustments and reservations at once never promise more than there is', async () => {
+      await inventoryOf(0).provide({ counts: [{ sku: 'ADJUSTED', onHand: 30 }] })
+      const before = await audit()
+      const lines = [{ sku: 'ADJUSTED', quantity: 3 }]
+      const deltas = numbers(30).map((n) => (n % 3 === 0 ? 5 : -4))
+      const [adjusted, ordered] = await Promise.all([
+        outcomes(
+          deltas.map((delta, n) =>
+            inventoryOf(n).adjust(
+              { sku: 'ADJUSTED', delta, reason: 'Raced' },
+              { key: `adjusted-${n}` },
+            ),
+          ),
+        ),
+        outcomes(
+          numbers(30).map(async (n) => {
+            const orderId = `adjusted-${n}`
+            await inventoryOf(n + 1).reserve({ orderId, lines })
+            if (n % 3 === 1) await inventoryOf(n).commit({ orderId })
+            if (n % 3 === 2) await inventoryOf(n).release({ orderId })
+          }),
+        ),
+      ])
+      expect(new Set(['ok', 'below-reserved', ...adjusted])).toEqual(
+        new Set(['ok', 'below-reserved']),
+      )
+      expect(new Set(['ok', 'out-of-stock', ...ordered])).toEqual(new Set(['ok', 'out-of-stock']))
+      const done = (outcome: string, n: number) => outcome === 'ok' && n % 3
+      const committed = ordered.filter((one, n) => done(one, n) === 1).length
+      const held = ordered.filter((one, n) => done(one, n) === 0).length
+      const made = deltas.filter((_, n) => adjusted[n] === 'ok')
+      const onHand = 30 + made.reduce((sum, delta) => sum + delta, 0) - 3 * committed
+      expect(await level('ADJUSTED')).toBe(onHand - 3 * held)
+      const after = await audit()
+      expect(after.negative).toBe(0)
+      expect(after.onHand - before.onHand).toBe(onHand - 30)
+      expect(after.reserved - before.reserved).toBe(3 * held)
+      const { items } = await inventoryOf(0).adjustments({ sku: 'ADJUSTED', limit: 100 })
+      const ascending = (all: readonly number[]) => all.toSorted((a, b) => a - b)
+      expect(ascending(items.map(({ delta }) => delta))).toEqual(ascending(made))
+    }, 30_000)
+
     test('orders of the same hot SKUs in different orders do not block each other', async () => {
       const skus = numbers(12).map((n) => `HOT-${n}`)
       const before = await audit()

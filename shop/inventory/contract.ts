@@ -1,9 +1,23 @@
-import { command, contract, get, problem, put, query } from 'serval'
+import { command, contract, get, post, problem, put, query } from 'serval'
 import { z } from 'zod'
 import { Sku } from '../catalog/contract.ts'
 
 export const ReservedLines = z.array(z.object({ sku: Sku, quantity: z.int().min(1) })).min(1)
 export const Stock = z.object({ sku: Sku, available: z.int().min(0) })
+
+/** Of one SKU: more units than a shop has, and far from where sums of them lose digits. */
+export const mostUnits = 1_000_000_000
+
+export const Adjustment = z.object({
+  id: z.string(),
+  sku: Sku,
+  delta: z.int(),
+  reason: z.string(),
+  /** RFC 3339. */
+  at: z.string(),
+  /** The user who made it. */
+  by: z.string().optional(),
+})
 
 export const NoSuchStock = problem('no-such-stock', {
   kind: 'not-found',
@@ -14,6 +28,11 @@ export const BelowReserved = problem('below-reserved', {
   kind: 'conflict',
   title: 'More units are reserved than that count',
   data: z.object({ sku: z.string(), reserved: z.int() }),
+})
+export const TooManyUnits = problem('too-many-units', {
+  kind: 'unprocessable',
+  title: `A SKU has at most ${mostUnits} units on hand`,
+  data: z.object({ sku: z.string(), onHand: z.int() }),
 })
 export const OutOfStock = problem('out-of-stock', {
   kind: 'conflict',
@@ -46,9 +65,38 @@ export const inventory = contract('inventory', {
       access: 'role:merchant',
       repeat: 'natural',
       http: put('/api/v1/stock/:sku'),
-      input: z.object({ sku: Sku, onHand: z.int().min(0).max(1_000_000_000) }),
+      input: z.object({ sku: Sku, onHand: z.int().min(0).max(mostUnits) }),
       output: Stock,
       problems: [BelowReserved],
+    }),
+    adjust: command({
+      summary: 'Adds units to those on hand, or takes some away, and says why',
+      access: 'role:merchant',
+      repeat: 'key',
+      http: post('/api/v1/stock/:sku/adjustments', { status: 201 }),
+      input: z.object({
+        sku: Sku,
+        delta: z
+          .int()
+          .min(-mostUnits)
+          .max(mostUnits)
+          .refine((delta) => delta !== 0, 'An adjustment is by some units, not by none'),
+        reason: z.string().min(1).max(200),
+      }),
+      output: Stock.extend({ adjustment: Adjustment }),
+      problems: [NoSuchStock, BelowReserved, TooManyUnits],
+    }),
+    adjustments: query({
+      summary: 'Adjustments of a SKU, newest first',
+      access: 'role:merchant',
+      http: get('/api/v1/stock/:sku/adjustments'),
+      input: z.object({
+        sku: Sku,
+        limit: z.int().min(1).max(100).default(20),
+        cursor: z.string().max(200).optional(),
+      }),
+      output: z.object({ items: z.array(Adjustment), next: z.string().optional() }),
+      problems: [NoSuchStock],
     }),
     reserve: command({
       summary: 'Reserves all lines of an order, or none',

@@ -69,11 +69,15 @@ export const mustStand = (reservation: Reservation | undefined, now: number): Re
   return reservation
 }
 
-/** Takes held units off the shelf. Undefined when that was done before. */
+/** Promises units that are on hand. */
+export const promising: StockMove = { onHand: 0, reserved: 1 }
+
+/** Takes held units off the shelf. */
+export const committed: Transition = { status: 'committed', move: { onHand: -1, reserved: -1 } }
+
+/** Undefined when that was done before. */
 export const committing = (reservation: Reservation): Transition | undefined =>
-  reservation.status === 'held'
-    ? { status: 'committed', move: { onHand: -1, reserved: -1 } }
-    : undefined
+  reservation.status === 'held' ? committed : undefined
 
 /** Gives units back, those of a committed order to the shelf. Undefined when done before. */
 export const releasing = ({ status }: Reservation): Transition | undefined => {

@@ -1,30 +1,58 @@
 import { failure, rfc3339 } from 'serval'
-import { sqlRepository, type RepositorySession } from 'serval/engines/sql'
-import type { Reservations, Stock } from '../repository.ts'
-import type { Line, Reservation, StockLevel, StockMove } from '../reservation.ts'
+import { sqlRepository, type RepositorySession, type SqlGuard } from 'serval/engines/sql'
+import type { Adjustments, KeptAdjustment, Reservations, Stock } from '../repository.ts'
+import {
+  promising,
+  type Line,
+  type Reservation,
+  type StockLevel,
+  type StockMove,
+} from '../reservation.ts'
 
 type Row<T> = T & Readonly<Record<string, unknown>>
 
-/** The rows are locked when it is checked: it fails only when somebody changed them by hand. */
-const mustMatch = (rows: number) => ({
-  rows,
-  otherwise: failure('internal', 'The stock does not match its reservations'),
-})
+/** It fails only when somebody changed the rows by hand. */
+const mismatch = failure('internal', 'The stock does not match its reservations')
 
 const skusOf = (lines: readonly Line[]) => lines.map(({ sku }) => sku)
-const lockStock = `select sku, on_hand as "onHand", reserved from stock
-  where sku = any ($1::text[]) order by sku for update`
+const quantitiesOf = (lines: readonly Line[]) => lines.map(({ quantity }) => quantity)
 
-const moveLocked = (session: RepositorySession, lines: readonly Line[], move: StockMove): void =>
-  session.write(
-    `update stock set on_hand = on_hand + $3::bigint * line.quantity,
-       reserved = reserved + $4::bigint * line.quantity
-     from unnest($1::text[], $2::bigint[]) as line (sku, quantity)
-     where stock.sku = line.sku and reserved + $4::bigint * line.quantity
-       between 0 and on_hand + $3::bigint * line.quantity`,
-    [skusOf(lines), lines.map(({ quantity }) => quantity), move.onHand, move.reserved],
-    mustMatch(lines.length),
-  )
+const level = 'sku, on_hand as "onHand", reserved'
+
+/*
+ * Moves units, $1 and $2 of them for each unit of a line, as far as there are as many. An update alone would take
+ * its locks in the order of its plan: the rows are locked first, in the one order for everybody. The update then
+ * sees them as they were left by those that it waited for. Arrays of SKUs keep the planner on the index.
+ */
+const moving = (lines: string) => `
+with line as materialized (${lines}),
+locked as materialized (
+  select sku from stock where sku = any (array(select sku from line)) order by sku for update
+)
+update stock set on_hand = on_hand + $1::bigint * line.quantity,
+  reserved = reserved + $2::bigint * line.quantity
+from line
+where stock.sku = line.sku and stock.sku = any (array(select sku from locked))
+  and reserved + $2::bigint * line.quantity between 0 and on_hand + $1::bigint * line.quantity`
+
+const moveGiven = moving(
+  'select sku, quantity from unnest($3::text[], $4::bigint[]) as given (sku, quantity)',
+)
+const moveReserved = moving(
+  `select kept.sku, kept.quantity from reservation,
+     jsonb_to_recordset(lines) as kept (sku text, quantity bigint) where order_id = $3`,
+)
+
+const moveLines = (
+  session: RepositorySession,
+  lines: readonly Line[],
+  { onHand, reserved }: StockMove,
+  otherwise: SqlGuard['otherwise'],
+): void => {
+  if (lines.length === 0) return
+  const values = [onHand, reserved, skusOf(lines), quantitiesOf(lines)]
+  session.write(moveGiven, values, { rows: lines.length, otherwise })
+}
 
 export const stock = sqlRepository<Stock>({
   migrations: [
@@ -40,18 +68,19 @@ create table stock (
     },
   ],
   open: (session) => ({
-    find: async (sku) => {
-      const text = 'select sku, on_hand as "onHand", reserved from stock where sku = $1'
-      return (await session.query<Row<StockLevel>>(text, [sku]))[0]
-    },
-    lock: (skus) => session.query<Row<StockLevel>>(lockStock, [skus]),
-    reserve: (lines) => moveLocked(session, lines, { onHand: 0, reserved: 1 }),
-    move: (lines, move) => {
-      if (lines.length === 0) return
-      // An update alone would take the locks in the order of its plan.
-      session.write(lockStock, [skusOf(lines)])
-      moveLocked(session, lines, move)
-    },
+    levels: (skus) =>
+      session.query<Row<StockLevel>>(`select ${level} from stock where sku = any ($1::text[])`, [
+        skus,
+      ]),
+    lock: (skus) =>
+      session.query<Row<StockLevel>>(
+        `select ${level} from stock where sku = any ($1::text[]) order by sku for update`,
+        [skus],
+      ),
+    reserve: (lines) => moveLines(session, lines, promising, 'again'),
+    move: (lines, move) => moveLines(session, lines, move, mismatch),
+    moveReserved: (orderId, { onHand, reserved }) =>
+      session.write(moveReserved, [onHand, reserved, orderId]),
     count: ({ sku, onHand, reserved }) =>
       session.write(
         `insert into stock (sku, on_hand) values ($1, $2) on conflict (sku)
@@ -126,14 +155,27 @@ create index reservation_held on reservation (expires_at) where status = 'held';
       (await session.query<Row<Reservation>>(lockOne, [orderId]))[0]
     return {
       lock,
+      // Waits for a step on the same order that is under way, and sees what it left; so does hold.
+      add: (reservation) =>
+        session.write(insert, valuesOf(reservation), { rows: 1, otherwise: 'again' }),
       hold: async (reservation) => {
-        // Waits for a step on the same order that is under way, and sees what it left.
         const made = await session.query(`${insert} returning 1 as made`, valuesOf(reservation))
         if (made.length > 0) return undefined
         const before = await lock(reservation.orderId)
         if (before === undefined) throw failure('conflict')
         return before
       },
+      settleHeld: (orderId, now, status) =>
+        session.write(
+          `update reservation set status = $2
+           where order_id = $1 and status = 'held' and expires_at > $3::timestamptz
+             and jsonb_array_length(lines) = (
+               select count(*) from stock
+               where sku = any (array(select line ->> 'sku' from jsonb_array_elements(lines) as line))
+             )`,
+          [orderId, status, rfc3339(now)],
+          { rows: 1, otherwise: 'again' },
+        ),
       lockOrLeave: async (reservation) => {
         session.write(insert, valuesOf(reservation))
         return (await lock(reservation.orderId)) ?? reservation
@@ -141,8 +183,8 @@ create index reservation_held on reservation (expires_at) where status = 'held';
       lockExpired: (now, limit) =>
         session.query<Row<Reservation>>(
           `select ${columns} from reservation
-           where status = 'held' and expires_at <= $1::timestamptz
-           order by expires_at limit $2 for update skip locked`,
+         where status = 'held' and expires_at <= $1::timestamptz
+         order by expires_at limit $2 for update skip locked`,
           [rfc3339(now), limit],
         ),
       settle: (orderIds, status) => {
@@ -150,9 +192,41 @@ create index reservation_held on reservation (expires_at) where status = 'held';
         session.write(
           'update reservation set status = $2 where order_id = any ($1::text[])',
           [orderIds, status],
-          mustMatch(orderIds.length),
+          { rows: orderIds.length, otherwise: mismatch },
         )
       },
     }
   },
+})
+
+export const adjustments = sqlRepository<Adjustments>({
+  migrations: [
+    {
+      // The place is drawn under the lock of the SKU: it tells the order, which the clocks of hosts do not.
+      id: 'inventory-003-adjustments',
+      sql: `
+create table adjustment (
+  sku text collate "C" not null, place bigint generated always as identity,
+  id text not null, delta bigint not null, reason text not null,
+  at timestamptz not null, by_user text,
+  primary key (sku, place)
+);
+`,
+    },
+  ],
+  open: (session) => ({
+    add: ({ sku, id, delta, reason, at, by }) =>
+      session.write(
+        `insert into adjustment (sku, id, delta, reason, at, by_user)
+         values ($1, $2, $3, $4, $5::timestamptz, $6)`,
+        [sku, id, delta, reason, rfc3339(at), by],
+      ),
+    list: (sku, before, limit) =>
+      session.query<Row<KeptAdjustment>>(
+        `select sku, place, id, delta, reason, at, by_user as by from adjustment
+         where sku = $1 and ($2::bigint is null or place < $2)
+         order by place desc limit $3`,
+        [sku, before ?? null, limit],
+      ),
+  }),
 })
