@@ -14,6 +14,7 @@ const steps = [
   ['lint', 'oxlint --deny-warnings'],
   ['format', 'prettier --check --cache --log-level=warn .'],
   ['floors', 'node scripts/floors.mjs'],
+  ['contracts', 'node toolkit/src/cli/main.ts contracts check shop/shop.ts'],
 ]
 
 let failed = 0

@@ -12,7 +12,7 @@ import { read } from './source.mjs'
 /** The folders of toolkit/src; each may import those before it. `index` is toolkit/src/index.ts. */
 const floors = [
   ...['base', 'contract', 'telemetry', 'guard', 'cache', 'store', 'events', 'jobs', 'link'],
-  ...['service', 'edge', 'index', 'host', 'fleet', 'engines', 'simulate', 'testing'],
+  ...['service', 'edge', 'index', 'host', 'fleet', 'engines', 'simulate', 'testing', 'cli'],
 ]
 const core = floors.slice(0, floors.indexOf('host'))
 const isTest = (path) => /\.(test|suite)\.ts$/.test(path)
@@ -107,7 +107,7 @@ function toolkitRule(from, to, name) {
   if (floors.indexOf(to.floor) > floors.indexOf(from.floor)) {
     return `import of '${name}': ${from.floor}/ comes before ${to.floor}/`
   }
-  if (to.floor !== 'engines' || from.floor === 'testing') return undefined
+  if (to.floor !== 'engines' || ['testing', 'cli'].includes(from.floor)) return undefined
   if (from.floor !== 'engines') return `import of '${name}': setups alone import engines`
   if (to.engine === from.engine || to.engine === '/sql') return undefined
   return `import of '${name}': an engine imports no other engine except sql`

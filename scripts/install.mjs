@@ -3,8 +3,9 @@
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { npmEnvironment } from './npm-environment.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -46,7 +47,7 @@ function install() {
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts=false']
   const { status, stdout, stderr, error } = spawnSync('npm', args, {
     cwd: root,
-    env: environment(),
+    env: npmEnvironment(),
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     shell: process.platform === 'win32',
@@ -59,20 +60,4 @@ function install() {
       'writable checkout. To begin again: remove node_modules, then run `npm ci`.',
   )
   process.exit(1)
-}
-
-/**
- * npm hands its scripts variables about the running script, which would mislead a second npm,
- * and a path on which node_modules/.bin comes first, where `npm ci` takes `node` away.
- */
-function environment() {
-  const misleading = /^(NODE|INIT_CWD|npm_(lifecycle_|package_|command|execpath|node_execpath))/
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) => !misleading.test(name) && name !== 'npm_config_local_prefix',
-    ),
-  )
-  const path = env.PATH ?? env.Path ?? ''
-  const folders = path.split(delimiter).filter((folder) => !/[\\/]node_modules[\\/]/.test(folder))
-  return { ...env, PATH: folders.join(delimiter) }
 }

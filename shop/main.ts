@@ -10,6 +10,7 @@ await run({
   helpNotes: [
     'Without options: port 8080, operator’s port 8081, the folder data, log level warn.',
     'big-cat needs SERVAL_DATABASE_URL=postgres://user:password@host:port/database.',
+    'SERVAL_RUNTIME=node npm start runs it on Node instead of Bun.',
   ],
   banner,
 })

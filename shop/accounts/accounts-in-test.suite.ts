@@ -21,13 +21,13 @@ export const countedPasswords = () => {
   return {
     done,
     decoy: cheap.decoy,
-    hash: (password: string) => {
+    hash: (password: string, signal?: AbortSignal) => {
       done.push('hash')
-      return cheap.hash(password)
+      return cheap.hash(password, signal)
     },
-    verify: (password: string, hash: string) => {
+    verify: (password: string, hash: string, signal?: AbortSignal) => {
       done.push(hash === cheap.decoy ? 'verify decoy' : 'verify')
-      return cheap.verify(password, hash)
+      return cheap.verify(password, hash, signal)
     },
   }
 }

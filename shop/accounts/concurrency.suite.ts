@@ -134,7 +134,7 @@ export const accountsConcurrencySuite = (
         const { id, user } = await somebody()
         await host(0)
           .as(operator)
-          .appoint({ email: user.email, roles: ['merchant'] })
+          .appoint({ email: user.email, roles: ['merchant'], evenUnverified: true })
         const before = await host(0).login(user.email)
         const signIns = numbers(4).map((n) => host(n).login(user.email))
         const refreshed = host(1).anybody.refresh({ refreshToken: before.refreshToken })
@@ -158,7 +158,7 @@ export const accountsConcurrencySuite = (
           const { user } = await somebody()
           await host(n)
             .as(operator)
-            .appoint({ email: user.email, roles: ['admin'] })
+            .appoint({ email: user.email, roles: ['admin'], evenUnverified: true })
           const caller = await host(n).callerOf(await host(n).login(user.email))
           return { id: user.id, calls: host(n).as(caller) }
         }),
@@ -211,7 +211,11 @@ export const accountsConcurrencySuite = (
               return outcome(
                 host(n)
                   .as(operator)
-                  .appoint({ email: user.email, roles: n % 16 === 5 ? ['merchant'] : [] }),
+                  .appoint({
+                    email: user.email,
+                    roles: n % 16 === 5 ? ['merchant'] : [],
+                    evenUnverified: true,
+                  }),
               )
             case 6:
               return outcome(as(n).sessions({}))

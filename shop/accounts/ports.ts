@@ -1,10 +1,13 @@
 import type { AccessClaims } from './sessions/claims.ts'
 
-/** Hashes passwords, slowly on purpose. Rejects with `overloaded` when too many wait. */
+/**
+ * Hashes passwords, slowly on purpose. Rejects with `overloaded` when too many wait; whoever waits leaves when the signal
+ * aborts.
+ */
 export interface PasswordHasher {
   /** A text that holds salt and parameters beside the hash. */
-  hash(password: string): Promise<string>
-  verify(password: string, hash: string): Promise<boolean>
+  hash(password: string, signal: AbortSignal): Promise<string>
+  verify(password: string, hash: string, signal: AbortSignal): Promise<boolean>
   /** A hash of no password, as costly to verify as any: for users that do not exist. */
   readonly decoy: string
 }

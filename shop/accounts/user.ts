@@ -12,7 +12,15 @@ export const TypedEmail = z.string().min(1).max(254)
 /** 8 to 256 characters; nothing else is asked of it (NIST SP 800-63B). */
 export const Password = z.string().min(8).max(256)
 export const TypedPassword = z.string().min(1).max(256)
-export const PersonName = z.string().trim().min(1).max(100)
+/** No lines and no links: a name is what a stranger may show to others. */
+export const PersonName = z
+  .string()
+  .trim()
+  .min(1)
+  .max(100)
+  .refine((name) => !/[\p{Cc}\p{Zl}\p{Zp}]|:\/\//u.test(name), {
+    error: 'A name has neither control characters nor links in it',
+  })
 
 /** All roles that there are. */
 export const knownRoles = ['merchant', 'admin'] as const

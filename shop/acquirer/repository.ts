@@ -8,6 +8,13 @@ export interface Charge {
   readonly voided: boolean
 }
 
+export interface NewCharge {
+  readonly reference: string
+  readonly chargeId: string
+  readonly amount: Money
+  readonly at: string
+}
+
 export interface Statement {
   readonly charges: number
   readonly charged: readonly Money[]
@@ -17,13 +24,10 @@ export interface Statement {
 
 export interface ChargeRepository {
   find(reference: string): Promise<Charge | undefined>
+  /** Charges a reference for the first time; when something is known of it, the step runs again. */
+  add(charge: NewCharge): Charge
   /** Charges unless the reference was charged or voided before. Answers what is then known of it. */
-  charge(charge: {
-    readonly reference: string
-    readonly chargeId: string
-    readonly amount: Money
-    readonly at: string
-  }): Promise<Charge>
+  charge(charge: NewCharge): Promise<Charge>
   /** Voids, and gives back what was charged; a repeat changes nothing. Answers what is then known of it. */
   void(reference: string, at: string): Promise<Charge>
   /** Counts a failure of this reference, at most `limit` of them. Answers whether it was counted. */

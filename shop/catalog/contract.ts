@@ -166,6 +166,8 @@ export const catalog = contract('catalog', {
       summary: 'Prices and total of some lines; not a promise of stock',
       access: 'public',
       http: post('/api/v1/quotes'),
+      // Anybody may ask, and 1,200 lines are some milliseconds of work.
+      limit: { requests: 300, per: '1m', by: 'address' },
       input: z.object({ lines: Lines }),
       output: Quote,
       problems: [UnknownSku, MixedCurrencies, TotalTooLarge],

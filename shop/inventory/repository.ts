@@ -24,8 +24,6 @@ export interface Stock {
   reserve(lines: readonly Line[]): void
   /** Moves units that are known to be there. Lines: one a SKU. */
   move(lines: readonly Line[], move: StockMove): void
-  /** Moves the units of an order, as its reservation has them. */
-  moveReserved(orderId: string, move: StockMove): void
   /**
    * Sets the units on hand, adding the SKU when it is missing. The step runs again when `reserved`
    * is not what is reserved.
@@ -42,12 +40,10 @@ export interface Reservations {
   add(reservation: Reservation): void
   /** Makes the reservation and answers undefined; or locks and answers the one that was there. */
   hold(reservation: Reservation): Promise<Reservation | undefined>
+  find(orderId: string): Promise<Reservation | undefined>
   lock(orderId: string): Promise<Reservation | undefined>
-  /**
-   * Sets the status of a reservation that is held at `now`, as a guess: the step runs again when it is
-   * not, or when stock lacks one of its SKUs.
-   */
-  settleHeld(orderId: string, now: number, status: Reservation['status']): void
+  /** Sets the status of one that was found held, as a guess: the step runs again when it is not any more. */
+  settleHeld(orderId: string, status: Reservation['status']): void
   /** Locks the order's reservation; when there is none, leaves the one given. */
   lockOrLeave(reservation: Reservation): Promise<Reservation>
   /** Locks held ones whose time was over at `now`, passing over those that others have locked. */

@@ -114,12 +114,18 @@ export const inventoryService = service(inventory, {
         ),
       )
     },
-    commit: ({ orderId }, { env, step }) =>
-      step(
+    commit: async ({ orderId }, { env, read, step }) => {
+      const found = mustStand(
+        await read(({ reservations }) => reservations.find(orderId)),
+        env.now(),
+      )
+      // The lines of a reservation never change; its status is what the guess is about.
+      if (committing(found) === undefined) return {}
+      return step(
         guessing(
           ({ stock, reservations }) => {
-            reservations.settleHeld(orderId, env.now(), committed.status)
-            stock.moveReserved(orderId, committed.move)
+            reservations.settleHeld(orderId, committed.status)
+            stock.move(found.lines, committed.move)
             return {}
           },
           async ({ stock, reservations }) => {
@@ -131,7 +137,8 @@ export const inventoryService = service(inventory, {
             return {}
           },
         ),
-      ),
+      )
+    },
     release: ({ orderId }, { step }) =>
       step(async ({ stock, reservations, env }) => {
         const tombstone = { orderId, status: 'released', lines: [], expiresAt: env.now() } as const

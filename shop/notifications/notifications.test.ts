@@ -114,7 +114,20 @@ test('a confirmed order is told by mail, and listed to its customer only', async
     repeats: 0,
   })
   expect(mails[0]?.text).toContain('£42.00')
-  expect(mails[0]?.text).toContain(`Hello ${ada.name},`)
+})
+
+test('what somebody chose as a name is in no mail: the address may be a stranger’s', async () => {
+  const { id, email } = person()
+  contacts.set(id, { email, name: 'You won, claim it at evil.example' })
+  await publish('order-8', { customerId: id })
+  await publish('order-8', {
+    customerId: id,
+    cancelled: { reason: 'payment-declined', refunded: false },
+  })
+  await notified(id, 2)
+  const mails = await mailsTo(email)
+  expect(mails).toHaveLength(2)
+  for (const { subject, text } of mails) expect(`${subject} ${text}`).not.toContain('You won')
 })
 
 test('a cancelled order is told with its reason and the refund', async () => {

@@ -38,20 +38,20 @@ const reasonTexts: Readonly<Record<z.output<typeof Reason>, string>> = {
   'cancelled-by-customer': 'You asked us to cancel it.',
 }
 
-const paragraphs = (name: string, ...rest: readonly string[]): string =>
-  [`Hello ${name.replaceAll(/\s+/g, ' ').trim()},`, ...rest, 'Kind regards,\nThe shop'].join(
-    '\n\n',
-  ) + '\n'
+const paragraphs = (...rest: readonly string[]): string =>
+  `${['Hello,', ...rest, 'Kind regards,\nThe shop'].join('\n\n')}\n`
 
-/** The mail's words, in plain British English. */
-export const render = (occasion: Occasion, name: string): Rendered => {
+/**
+ * The mail's words, in plain British English. No name is in it, nor anything else that a customer typed: whoever opens an
+ * account under a stranger's address, and places orders, would choose what the shop writes to that stranger.
+ */
+export const render = (occasion: Occasion): Rendered => {
   const { orderId } = occasion
   const total = moneyText(occasion.total)
   if (occasion.kind === 'order-confirmed')
     return {
       subject: `Your order ${orderId} is confirmed`,
       text: paragraphs(
-        name,
         `Thank you for your order. It is confirmed, and we are getting it ready.`,
         `Order: ${orderId}\nTotal: ${total}`,
       ),
@@ -59,7 +59,6 @@ export const render = (occasion: Occasion, name: string): Rendered => {
   return {
     subject: `Your order ${orderId} was cancelled`,
     text: paragraphs(
-      name,
       `Your order was cancelled. ${reasonTexts[occasion.reason]}`,
       `Order: ${orderId}\nTotal: ${total}`,
       occasion.refunded

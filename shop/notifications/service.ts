@@ -62,7 +62,7 @@ const notify = async (message: Message, userId: string, occasion: Occasion, cont
   const contact = await unless(context.uses.accounts.contact({ userId }), NoSuchUser.code)
   if (contact === undefined) return
   const { kind, orderId } = occasion
-  const mail = { ...render(occasion, contact.name), kind, orderId }
+  const mail = { ...render(occasion), kind, orderId }
   await send(message, { userId, to: contact.email }, mail, context)
 }
 

@@ -78,6 +78,8 @@ export const orders = contract('orders', {
       access: 'user',
       repeat: 'key',
       http: post('/api/v1/orders', { status: 201, location: '/api/v1/orders/:id' }),
+      // One customer whose payments hang must not make up most of them.
+      limit: { requests: 120, per: '1m', by: 'caller' },
       input: z.object({
         lines: Lines,
         payment: z.object({ token: z.string().min(1).max(200) }),

@@ -9,6 +9,8 @@ export interface Sum {
 
 export interface PaymentRepository {
   find(orderId: string): Promise<Payment | undefined>
+  /** Records the first outcome of a capture; when there is one, the step runs again. */
+  add(orderId: string, outcome: Captured, at: string): void
   /** Records a capture's outcome, unless the order was captured or refunded before. Answers the payment as it then is. */
   record(orderId: string, outcome: Captured, at: string): Promise<Payment>
   /** Makes the payment refunded, for good. Answers whether money went back, now or before. */

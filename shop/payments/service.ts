@@ -31,7 +31,14 @@ export const paymentsService = service(payments, {
           ({ chargeId }): Captured => ({ status: 'captured', reference: chargeId, amount }),
           refusal,
         )
-      const payment = await step((s) => s.payments.record(orderId, outcome, rfc3339(s.env.now())))
+      let first = true
+      const payment = await step(async (s) => {
+        const at = rfc3339(s.env.now())
+        if (!first) return s.payments.record(orderId, outcome, at)
+        first = false
+        s.payments.add(orderId, outcome, at)
+        return outcome
+      })
       // A decline is thrown out here, so that the step which records it commits.
       return captureAnswer(payment)
     },

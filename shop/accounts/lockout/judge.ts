@@ -2,14 +2,26 @@ import type { AccountsContext, AccountsStep } from '../parts.ts'
 import { SignInLocked } from '../sign-in/contract.ts'
 import { failed, lockedForMs, type Tries } from './lockout.ts'
 
-/** What tries for an address are counted under: not the address itself, which may be a stranger's. */
-export const triesKey = async (ctx: AccountsContext, email: string): Promise<string> => {
+/** What something is counted under: not the text itself, which may be a stranger's address. A purpose's keys are no other's. */
+export const countKey = async (
+  ctx: AccountsContext,
+  purpose: string,
+  text: string,
+): Promise<string> => {
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
-  const secret = await ctx.secret('sign-in-tries')
+  const secret = await ctx.secret(purpose)
   const key = await crypto.subtle.importKey('raw', secret, hmac, false, ['sign'])
-  const signed = await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(email))
+  const signed = await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(text))
   return Buffer.from(signed).toString('base64url')
 }
+
+/** Of sign-ins, by the address. */
+export const triesKey = (ctx: AccountsContext, email: string): Promise<string> =>
+  countKey(ctx, 'sign-in-tries', email)
+
+/** Of a user's changes of the password: whoever fails to sign in under an address does not keep its owner from changing it. */
+export const changeTriesKey = (ctx: AccountsContext, userId: string): Promise<string> =>
+  countKey(ctx, 'password-change-tries', userId)
 
 const locked = (waitMs: number) => SignInLocked({ retryAfterSeconds: Math.ceil(waitMs / 1_000) })
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { accounts } from '../contract.ts'
-import { judge, refusal, refuseWhileLocked, triesKey } from '../lockout/judge.ts'
+import { changeTriesKey, judge, refusal, refuseWhileLocked, triesKey } from '../lockout/judge.ts'
 import { LinkRefused } from '../mail/contract.ts'
 import { requestOf } from '../mail/links.ts'
 import { mailLifeMs, requestMail } from '../mail/request.ts'
@@ -15,11 +15,11 @@ export const passwordHandlers: Handlers<keyof typeof passwordOperations> = {
     const { passwords } = ctx.ports
     const user = await ctx.read((r) => r.users.byId(id))
     if (user === undefined) throw gone()
-    const key = await triesKey(ctx, user.email)
+    const key = await changeTriesKey(ctx, id)
     refuseWhileLocked(await ctx.read((r) => r.tries.find(key)), ctx.env.now())
-    const matches = await passwords.verify(currentPassword, user.passwordHash)
+    const matches = await passwords.verify(currentPassword, user.passwordHash, ctx.signal)
     // Also for a wrong one: see judge.
-    const passwordHash = await passwords.hash(newPassword)
+    const passwordHash = await passwords.hash(newPassword, ctx.signal)
     const verdict = await ctx.step(async (s) => {
       const judged = await judge(s, key, matches)
       if (!judged.passed) return judged
@@ -55,10 +55,10 @@ export const passwordHandlers: Handlers<keyof typeof passwordOperations> = {
       return request && ctx.env.now() < request.expiresAt ? r.users.byId(request.userId) : undefined
     })
     if (user === undefined) throw LinkRefused(undefined)
-    const passwordHash = await ctx.ports.passwords.hash(password)
-    const key = await triesKey(ctx, user.email)
+    const passwordHash = await ctx.ports.passwords.hash(password, ctx.signal)
+    const keys = [await triesKey(ctx, user.email), await changeTriesKey(ctx, user.id)]
     await ctx.step(async (s) => {
-      s.tries.forget(key)
+      for (const key of keys) s.tries.forget(key)
       const found = await s.users.byId(user.id, 'exclusive')
       if (found === undefined) throw LinkRefused(undefined)
       // Whoever uses a token ends all others: of those who come at once, the second finds none.

@@ -1,6 +1,6 @@
 import { requireMatch } from 'serval'
 import { accounts } from '../contract.ts'
-import { triesKey } from '../lockout/judge.ts'
+import { changeTriesKey, triesKey } from '../lockout/judge.ts'
 import { gone, me, type Handlers } from '../parts.ts'
 import { LastAdmin } from '../roles/contract.ts'
 import { isLastAdmin } from '../roles/roles.ts'
@@ -40,9 +40,9 @@ export const profileHandlers: Handlers<keyof typeof profileOperations> = {
     const { id } = me(ctx)
     const user = await ctx.read((r) => r.users.byId(id))
     if (user === undefined) return
-    const key = await triesKey(ctx, user.email)
+    const keys = [await triesKey(ctx, user.email), await changeTriesKey(ctx, id)]
     await ctx.step(async (s) => {
-      s.tries.forget(key)
+      for (const key of keys) s.tries.forget(key)
       const locked = await s.users.withAdmins(id)
       const found = locked.find((one) => one.id === id)
       if (found === undefined) return

@@ -4,14 +4,14 @@ import type { UserRecord } from '../repository.ts'
 import { renameSessions } from '../sessions/ending.ts'
 import { normalizeEmail } from '../sign-in/email.ts'
 import { NoSuchUser, type Role } from '../user.ts'
-import { LastAdmin, type roleOperations } from './contract.ts'
+import { EmailNotVerified, LastAdmin, type roleOperations } from './contract.ts'
 import { inOrder, isLastAdmin } from './roles.ts'
 
 const assign = (
   ctx: AccountsContext,
   id: string,
   roles: readonly Role[],
-  rule: { readonly keepLastAdmin: boolean },
+  rule: { readonly keepLastAdmin: boolean; readonly verifiedOnly: boolean },
 ): Promise<UserRecord> =>
   ctx.step(async (s) => {
     const locked = await s.users.withAdmins(id)
@@ -21,6 +21,8 @@ const assign = (
     const added = after.roles.some((role) => !before.roles.includes(role))
     const removed = before.roles.some((role) => !after.roles.some((kept) => kept === role))
     if (!added && !removed) return before
+    if (rule.verifiedOnly && added && before.verifiedAt === undefined)
+      throw EmailNotVerified(undefined)
     if (rule.keepLastAdmin && isLastAdmin(before, locked) && !after.roles.includes('admin'))
       throw LastAdmin(undefined)
     s.users.save(after)
@@ -31,14 +33,15 @@ const assign = (
 
 export const roleHandlers: Handlers<keyof typeof roleOperations> = {
   setRoles: async ({ id, roles }, ctx) => {
-    const user = await assign(ctx, id, roles, { keepLastAdmin: true })
+    const user = await assign(ctx, id, roles, { keepLastAdmin: true, verifiedOnly: false })
     return { roles: inOrder(user.roles) }
   },
 
-  appoint: async ({ email, roles }, ctx) => {
+  appoint: async ({ email, roles, evenUnverified = false }, ctx) => {
     const found = await ctx.read((r) => r.users.byEmail(normalizeEmail(email)))
     if (found === undefined) throw NoSuchUser(undefined)
-    const user = await assign(ctx, found.id, roles, { keepLastAdmin: false })
+    const rule = { keepLastAdmin: false, verifiedOnly: !evenUnverified }
+    const user = await assign(ctx, found.id, roles, rule)
     return {
       id: user.id,
       roles: inOrder(user.roles),

@@ -25,7 +25,8 @@ beforeAll(async () => {
 })
 afterAll(() => shop.system.end())
 
-const appoint = (email: string, roles: Role[]) => shop.as(operator).appoint({ email, roles })
+const appoint = (email: string, roles: Role[]) =>
+  shop.as(operator).appoint({ email, roles, evenUnverified: true })
 /** Somebody who signed in with these roles. */
 const somebody = async (...roles: Role[]) => {
   const { user } = await shop.register()
@@ -124,14 +125,36 @@ describe('an admin', () => {
 })
 
 describe('the operator', () => {
-  test('makes an admin by address, and sees whether the address is confirmed', async () => {
+  test('makes an admin by address, when somebody who reads its mail has confirmed it', async () => {
     const { user } = await shop.register()
-    expect(await appoint(` ${user.email.toUpperCase()}`, ['admin'])).toEqual({
-      id: user.id,
+    const { id } = user
+    const given = { email: ` ${user.email.toUpperCase()}`, roles: ['admin' as const] }
+    expect(await outcome(shop.as(operator).appoint(given))).toBe('email-not-verified')
+    expect((await shop.login(user.email)).user.roles).toEqual([])
+    await shop.anybody.verifyEmail({ token: await shop.tokenOf('email-verification', id) })
+    expect(await shop.as(operator).appoint(given)).toEqual({
+      id,
       roles: ['admin'],
-      emailVerified: false,
+      emailVerified: true,
     })
     expect(await outcome(appoint('nobody@example.org', ['admin']))).toBe('no-such-user')
+  })
+
+  test('says so when an account gets a role though its address is not confirmed; to take one away, that matters not', async () => {
+    const { user } = await shop.register()
+    const { id, email } = user
+    expect(await appoint(email, ['merchant'])).toEqual({
+      id,
+      roles: ['merchant'],
+      emailVerified: false,
+    })
+    const plainly = (roles: Role[]) => outcome(shop.as(operator).appoint({ email, roles }))
+    expect(await plainly(['merchant', 'admin'])).toBe('email-not-verified')
+    expect(await plainly(['merchant'])).toBe('ok')
+    expect(await plainly([])).toBe('ok')
+  })
+
+  test('is the only one who appoints', async () => {
     const admin = await somebody('admin')
     const given = { email: admin.email, roles: [] }
     expect(await outcome(admin.calls.appoint(given))).toBe('forbidden')
@@ -143,7 +166,7 @@ test('the last admin stays, whether the role is given back or the account is to 
   const one = await startAccounts({ env })
   const { user } = await one.register()
   const { id, email } = user
-  await one.as(operator).appoint({ email, roles: ['admin'] })
+  await one.as(operator).appoint({ email, roles: ['admin'], evenUnverified: true })
   const admin = one.as(await one.callerOf(await one.login(email)))
   expect(await outcome(admin.setRoles({ id, roles: [] }))).toBe('last-admin')
   expect(await outcome(admin.erase({}))).toBe('last-admin')

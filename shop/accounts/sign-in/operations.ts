@@ -26,7 +26,7 @@ export const signInHandlers: Handlers<keyof typeof signInOperations> = {
   register: async (input, ctx) => {
     const email = normalizeEmail(input.email)
     if (await ctx.read((r) => r.users.byEmail(email))) throw EmailTaken(undefined)
-    const passwordHash = await ctx.ports.passwords.hash(input.password)
+    const passwordHash = await ctx.ports.passwords.hash(input.password, ctx.signal)
     const user: UserRecord = {
       id: ctx.env.id(),
       email,
@@ -56,7 +56,11 @@ export const signInHandlers: Handlers<keyof typeof signInOperations> = {
     }))
     refuseWhileLocked(tries, ctx.env.now())
     // One hash and one way out, whoever asks: neither words nor time tell whether the address is known.
-    const matches = await passwords.verify(input.password, user?.passwordHash ?? passwords.decoy)
+    const matches = await passwords.verify(
+      input.password,
+      user?.passwordHash ?? passwords.decoy,
+      ctx.signal,
+    )
     const judged = await ctx.step(async (s) => {
       const verdict = await judge(s, key, user !== undefined && matches)
       if (!verdict.passed) return { verdict }
@@ -71,7 +75,7 @@ export const signInHandlers: Handlers<keyof typeof signInOperations> = {
   provide: async (input, ctx) => {
     const email = normalizeEmail(input.email)
     if (await ctx.read((r) => r.users.byEmail(email))) return { added: false }
-    const passwordHash = await ctx.ports.passwords.hash(input.password)
+    const passwordHash = await ctx.ports.passwords.hash(input.password, ctx.signal)
     const { name, roles } = input
     const now = ctx.env.now()
     const user = { id: ctx.env.id(), email, name, roles, passwordHash, address: undefined }

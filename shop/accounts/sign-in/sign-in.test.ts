@@ -67,6 +67,19 @@ describe('an account', () => {
     ).rejects.toMatchObject({ code: 'invalid-input' })
   })
 
+  test.each([
+    'Ada\r\nBcc: all@example.org',
+    'Ada\u0007',
+    'Ada\u2028P.S.',
+    'claim at https://evil.example',
+  ])('is not opened under the name %j', async (name) => {
+    const given = { email: 'named@example.org', password: 'correct horse', name }
+    await expect(anonymous().register(given)).rejects.toMatchObject({
+      code: 'invalid-input',
+      data: { errors: [{ pointer: '/name' }] },
+    })
+  })
+
   test('tells other services, and nobody else, where to write', async () => {
     const { user } = await register('contact@example.org')
     expect(await internal().contact({ userId: user.id })).toEqual({

@@ -43,11 +43,11 @@ const enter = (
   money: { readonly amount: number; readonly currency: string },
   at: string,
 ) =>
-  session.write(
-    `insert into movement (reference, kind, amount, currency, at)
-     values ($1, $2, $3, $4, $5::timestamptz)`,
-    [reference, kind, money.amount, money.currency, at],
-  )
+  session.writeRows({
+    text: `insert into movement (reference, kind, amount, currency, at)
+     select * from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[])`,
+    columns: [[reference], [kind], [money.amount], [money.currency], [at]],
+  })
 
 const statement = async (session: RepositorySession): Promise<Statement> => {
   const sums = await session.query<{
@@ -97,6 +97,16 @@ create table failed_charge (reference text primary key, failures integer not nul
   ],
   open: (session) => ({
     find: (reference) => find(session, reference),
+    add: ({ reference, chargeId, amount, at }) => {
+      session.writeRows({
+        text: `insert into charge (reference, charge_id, amount, currency, charged_at)
+          select * from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[]) on conflict do nothing`,
+        columns: [[reference], [chargeId], [amount.amount], [amount.currency], [at]],
+        otherwise: 'again',
+      })
+      enter(session, reference, 'charge', amount, at)
+      return { chargeId, amount, voided: false }
+    },
     charge: async ({ reference, chargeId, amount, at }) => {
       const [made] = await session.query<ChargeRow>(
         `insert into charge (reference, charge_id, amount, currency, charged_at)

@@ -36,6 +36,17 @@ const sumOf = (rows: readonly SumRow[]): Sum => ({
 const sums =
   'count(*) as orders, sum(units)::bigint as units, sum(amount)::text as amount, currency'
 
+const insert = `
+insert into sale (order_id, at, units, amount, currency, skus, line_units, line_amounts)
+select order_id, at, units, sold.amount, currency, line.skus, line.units_of, line.amounts
+from unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::text[], $6::jsonb[])
+  as sold (order_id, at, units, amount, currency, lines)
+cross join lateral (
+  select array_agg(l.sku) as skus, array_agg(l.units) as units_of, array_agg(l.amount) as amounts
+  from jsonb_to_recordset(sold.lines) as l (sku text, units bigint, amount bigint)
+) line
+on conflict do nothing`
+
 export const sales = sqlRepository<Sales>({
   migrations: [
     {
@@ -59,20 +70,25 @@ create index sale_at on sale (at) include (units, amount, currency);
   open: (session) => ({
     count: ({ orderId, at, total, lines }) => {
       session.touch(orderId)
-      session.write(
-        `insert into sale (order_id, at, units, amount, currency, skus, line_units, line_amounts)
-         values ($1, $2::timestamptz, $3, $4, $5, $6::text[], $7::bigint[], $8::bigint[]) on conflict do nothing`,
-        [
-          orderId,
-          rfc3339(at),
-          lines.reduce((units, { quantity }) => units + quantity, 0),
-          total.amount,
-          total.currency,
-          lines.map(({ sku }) => sku),
-          lines.map(({ quantity }) => quantity),
-          lines.map((line) => line.total.amount),
+      session.writeRows({
+        text: insert,
+        columns: [
+          [orderId],
+          [rfc3339(at)],
+          [lines.reduce((units, { quantity }) => units + quantity, 0)],
+          [total.amount],
+          [total.currency],
+          [
+            JSON.stringify(
+              lines.map((line) => ({
+                sku: line.sku,
+                units: line.quantity,
+                amount: line.total.amount,
+              })),
+            ),
+          ],
         ],
-      )
+      })
     },
     sums: async (ranges) => {
       // Each range by itself: the index gives its rows and nothing else, whatever the planner believes of the table.

@@ -1,5 +1,10 @@
 import { failure, rfc3339 } from 'serval'
-import { sqlRepository, type RepositorySession, type SqlGuard } from 'serval/engines/sql'
+import {
+  sqlRepository,
+  type RepositorySession,
+  type SqlColumn,
+  type SqlGuard,
+} from 'serval/engines/sql'
 import type { Adjustments, KeptAdjustment, Reservations, Stock } from '../repository.ts'
 import {
   promising,
@@ -15,33 +20,30 @@ type Row<T> = T & Readonly<Record<string, unknown>>
 const mismatch = failure('internal', 'The stock does not match its reservations')
 
 const skusOf = (lines: readonly Line[]) => lines.map(({ sku }) => sku)
-const quantitiesOf = (lines: readonly Line[]) => lines.map(({ quantity }) => quantity)
 
 const level = 'sku, on_hand as "onHand", reserved'
 
-/*
- * Moves units, $1 and $2 of them for each unit of a line, as far as there are as many. An update alone would take
- * its locks in the order of its plan: the rows are locked first, in the one order for everybody. The update then
- * sees them as they were left by those that it waited for. Arrays of SKUs keep the planner on the index.
- */
-const moving = (lines: string) => `
-with line as materialized (${lines}),
-locked as materialized (
-  select sku from stock where sku = any (array(select sku from line)) order by sku for update
-)
-update stock set on_hand = on_hand + $1::bigint * line.quantity,
-  reserved = reserved + $2::bigint * line.quantity
-from line
-where stock.sku = line.sku and stock.sku = any (array(select sku from locked))
-  and reserved + $2::bigint * line.quantity between 0 and on_hand + $1::bigint * line.quantity`
+const lockRows = `select ${level} from stock where sku = any ($1::text[]) order by sku for update`
 
-const moveGiven = moving(
-  'select sku, quantity from unnest($3::text[], $4::bigint[]) as given (sku, quantity)',
-)
-const moveReserved = moving(
-  `select kept.sku, kept.quantity from reservation,
-     jsonb_to_recordset(lines) as kept (sku text, quantity bigint) where order_id = $3`,
-)
+/** Adds units to a SKU's, on hand and reserved, as far as there are as many. */
+const moveGiven = `
+update stock set on_hand = stock.on_hand + line.on_hand, reserved = stock.reserved + line.reserved
+from unnest($1::text[], $2::bigint[], $3::bigint[]) as line (sku, on_hand, reserved)
+where stock.sku = line.sku and stock.reserved + line.reserved between 0 and stock.on_hand + line.on_hand`
+
+/** One row a SKU, of the lines of several orders. */
+const sums = ([skus = [], onHand = [], reserved = []]: readonly SqlColumn[]) => {
+  const units = new Map<string, readonly [number, number]>()
+  skus.forEach((sku, row) => {
+    const [added, promised] = units.get(String(sku)) ?? [0, 0]
+    units.set(String(sku), [added + Number(onHand[row]), promised + Number(reserved[row])])
+  })
+  return [
+    [...units.keys()],
+    [...units.values()].map(([added]) => added),
+    [...units.values()].map(([, promised]) => promised),
+  ]
+}
 
 const moveLines = (
   session: RepositorySession,
@@ -50,8 +52,18 @@ const moveLines = (
   otherwise: SqlGuard['otherwise'],
 ): void => {
   if (lines.length === 0) return
-  const values = [onHand, reserved, skusOf(lines), quantitiesOf(lines)]
-  session.write(moveGiven, values, { rows: lines.length, otherwise })
+  // An update alone would take its locks in the order of its plan. Steps that commit together lock their rows first, in the one order for everybody.
+  session.writeRows({ text: lockRows, columns: [skusOf(lines)], phase: 'lock' })
+  session.writeRows({
+    text: moveGiven,
+    columns: [
+      skusOf(lines),
+      lines.map(({ quantity }) => onHand * quantity),
+      lines.map(({ quantity }) => reserved * quantity),
+    ],
+    otherwise,
+    combine: sums,
+  })
 }
 
 export const stock = sqlRepository<Stock>({
@@ -72,15 +84,9 @@ create table stock (
       session.query<Row<StockLevel>>(`select ${level} from stock where sku = any ($1::text[])`, [
         skus,
       ]),
-    lock: (skus) =>
-      session.query<Row<StockLevel>>(
-        `select ${level} from stock where sku = any ($1::text[]) order by sku for update`,
-        [skus],
-      ),
+    lock: (skus) => session.query<Row<StockLevel>>(lockRows, [skus]),
     reserve: (lines) => moveLines(session, lines, promising, 'again'),
     move: (lines, move) => moveLines(session, lines, move, mismatch),
-    moveReserved: (orderId, { onHand, reserved }) =>
-      session.write(moveReserved, [onHand, reserved, orderId]),
     count: ({ sku, onHand, reserved }) =>
       session.write(
         `insert into stock (sku, on_hand) values ($1, $2) on conflict (sku)
@@ -125,6 +131,7 @@ create table stock (
 })
 
 const columns = 'order_id as "orderId", status, lines, expires_at as "expiresAt"'
+const findOne = `select ${columns} from reservation where order_id = $1`
 const lockOne = `select ${columns} from reservation where order_id = $1 for update`
 const insert = `insert into reservation (order_id, status, lines, expires_at)
   values ($1, $2, $3::jsonb, $4::timestamptz) on conflict do nothing`
@@ -154,10 +161,16 @@ create index reservation_held on reservation (expires_at) where status = 'held';
     const lock = async (orderId: string) =>
       (await session.query<Row<Reservation>>(lockOne, [orderId]))[0]
     return {
+      find: async (orderId) => (await session.query<Row<Reservation>>(findOne, [orderId]))[0],
       lock,
       // Waits for a step on the same order that is under way, and sees what it left; so does hold.
       add: (reservation) =>
-        session.write(insert, valuesOf(reservation), { rows: 1, otherwise: 'again' }),
+        session.writeRows({
+          text: `insert into reservation (order_id, status, lines, expires_at)
+            select * from unnest($1::text[], $2::text[], $3::jsonb[], $4::timestamptz[]) on conflict do nothing`,
+          columns: valuesOf(reservation).map((value) => [value]),
+          otherwise: 'again',
+        }),
       hold: async (reservation) => {
         const made = await session.query(`${insert} returning 1 as made`, valuesOf(reservation))
         if (made.length > 0) return undefined
@@ -165,17 +178,14 @@ create index reservation_held on reservation (expires_at) where status = 'held';
         if (before === undefined) throw failure('conflict')
         return before
       },
-      settleHeld: (orderId, now, status) =>
-        session.write(
-          `update reservation set status = $2
-           where order_id = $1 and status = 'held' and expires_at > $3::timestamptz
-             and jsonb_array_length(lines) = (
-               select count(*) from stock
-               where sku = any (array(select line ->> 'sku' from jsonb_array_elements(lines) as line))
-             )`,
-          [orderId, status, rfc3339(now)],
-          { rows: 1, otherwise: 'again' },
-        ),
+      settleHeld: (orderId, status) =>
+        session.writeRows({
+          // 'held' as a value: as a constant it would lead the planner to the index of all that are held.
+          text: `update reservation set status = settled.status from unnest($1::text[], $2::text[], $3::text[]) as settled (id, before, status)
+            where order_id = settled.id and reservation.status = settled.before`,
+          columns: [[orderId], ['held'], [status]],
+          otherwise: 'again',
+        }),
       lockOrLeave: async (reservation) => {
         session.write(insert, valuesOf(reservation))
         return (await lock(reservation.orderId)) ?? reservation

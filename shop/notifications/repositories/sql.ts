@@ -33,11 +33,12 @@ alter table notification alter column order_id drop not null;
   open: (session) => ({
     add: async (userId, { id, kind, subject, sentAt, orderId }) => {
       session.touch(userId)
-      session.write(
-        `insert into notification (id, user_id, kind, subject, sent_at, order_id)
-         values ($1, $2, $3, $4, $5::timestamptz, $6) on conflict do nothing`,
-        [id, userId, kind, subject, rfc3339(sentAt), orderId ?? null],
-      )
+      session.writeRows({
+        text: `insert into notification (id, user_id, kind, subject, sent_at, order_id)
+         select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
+         on conflict do nothing`,
+        columns: [[id], [userId], [kind], [subject], [rfc3339(sentAt)], [orderId ?? null]],
+      })
     },
     list: async (userId, { limit, after }) => {
       const rows = await session.query<NotificationRow>(

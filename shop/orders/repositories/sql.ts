@@ -1,5 +1,5 @@
 import { rfc3339 } from 'serval'
-import { sqlRepository, type SqlRow, type SqlValue } from 'serval/engines/sql'
+import { sqlRepository, type SqlColumn, type SqlRow, type SqlValue } from 'serval/engines/sql'
 import { amountsOf } from '../../money.ts'
 import { changeOf, completed, type Change } from '../history.ts'
 import { isFinal, needsToken, type OrderRecord, type OrderState } from '../order.ts'
@@ -63,12 +63,24 @@ const orderOf = (row: Row): OrderRecord => ({
   version: row.version,
 })
 
-const stateColumns = (state: OrderState) => [
-  state.status,
-  'reason' in state ? state.reason : null,
-  state.status === 'cancelled' ? state.refunded : null,
-  state.status === 'reserved' ? rfc3339(state.reservedAt) : null,
+const stateColumns = (state: OrderState): readonly SqlColumn[] => [
+  [state.status],
+  ['reason' in state ? state.reason : null],
+  [state.status === 'cancelled' ? state.refunded : null],
+  [state.status === 'reserved' ? rfc3339(state.reservedAt) : null],
 ]
+
+const insert = `
+insert into orders (id, customer_id, status, reason, refunded, reserved_at, lines, amount, currency, placed_at, quoted_at, ship_to, sealed_token, history, version)
+select placed.*, 1 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[], $7::jsonb[], $8::bigint[], $9::text[],
+  $10::timestamptz[], $11::timestamptz[], $12::jsonb[], $13::bytea[], $14::jsonb[]) placed`
+
+const save = `
+update orders set status = saved.status, reason = saved.reason, refunded = saved.refunded, reserved_at = saved.reserved_at,
+  sealed_token = case when saved.needs_token then sealed_token end, history = history || saved.change, version = saved.version
+from unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::boolean[], $6::timestamptz[], $7::boolean[], $8::jsonb[])
+  as saved (id, version, status, reason, refunded, reserved_at, needs_token, change)
+where orders.id = saved.id and orders.version = saved.version - 1`
 
 export const orders = sqlRepository<Orders>({
   migrations: [
@@ -114,23 +126,22 @@ create index orders_ended on orders (ended, id desc);
   open: (session) => ({
     insert: (order) => {
       session.touch(order.id)
-      session.write(
-        `insert into orders (id, customer_id, status, reason, refunded, reserved_at, lines, amount, currency, placed_at, quoted_at, ship_to, sealed_token, history, version)
-         values ($1, $2, $3, $4, $5, $6::timestamptz, $7::jsonb, $8, $9, $10::timestamptz, $11::timestamptz, $12::jsonb, $13, $14::jsonb, 1)`,
-        [
-          order.id,
-          order.customerId,
+      session.writeRows({
+        text: insert,
+        columns: [
+          [order.id],
+          [order.customerId],
           ...stateColumns(order.state),
-          JSON.stringify(order.lines),
-          order.total.amount,
-          order.total.currency,
-          rfc3339(order.placedAt),
-          order.quotedAt === undefined ? null : rfc3339(order.quotedAt),
-          order.shipTo === undefined ? null : JSON.stringify(order.shipTo),
-          order.sealedToken ?? null,
-          JSON.stringify([changeOf(1, order.state, order.placedAt)]),
+          [JSON.stringify(order.lines)],
+          [order.total.amount],
+          [order.total.currency],
+          [rfc3339(order.placedAt)],
+          [order.quotedAt === undefined ? null : rfc3339(order.quotedAt)],
+          [order.shipTo === undefined ? null : JSON.stringify(order.shipTo)],
+          [order.sealedToken ?? null],
+          [JSON.stringify([changeOf(1, order.state, order.placedAt)])],
         ],
-      )
+      })
     },
     load: async (id) => {
       const [row] = await session.query<Row>(`select ${columns} from orders where id = $1`, [id])
@@ -138,20 +149,17 @@ create index orders_ended on orders (ended, id desc);
     },
     save: ({ id, state, version }, change) => {
       session.touch(id)
-      session.write(
-        `update orders set status = $3, reason = $4, refunded = $5, reserved_at = $6::timestamptz,
-           sealed_token = case when $7::boolean then sealed_token end, history = history || $8::jsonb, version = $9
-         where id = $1 and version = $2`,
-        [
-          id,
-          version - 1,
+      session.writeRows({
+        text: save,
+        columns: [
+          [id],
+          [version],
           ...stateColumns(state),
-          needsToken(state),
-          JSON.stringify(change),
-          version,
+          [needsToken(state)],
+          [JSON.stringify(change)],
         ],
-        { rows: 1, otherwise: 'again' },
-      )
+        otherwise: 'again',
+      })
     },
     list: async ({ customerId, status, before, limit }) => {
       const values: SqlValue[] = [limit]

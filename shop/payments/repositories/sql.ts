@@ -77,6 +77,24 @@ create table payment (
   ],
   open: (session) => ({
     find: (orderId) => find(session, orderId),
+    add: (orderId, outcome, at) => {
+      session.touch(orderId)
+      const charge = outcome.status === 'captured' ? outcome : undefined
+      session.writeRows({
+        text: `insert into payment (order_id, status, reference, amount, currency, at)
+          select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::timestamptz[])
+          on conflict do nothing`,
+        columns: [
+          [orderId],
+          [outcome.status],
+          [charge?.reference ?? null],
+          [charge?.amount.amount ?? null],
+          [charge?.amount.currency ?? null],
+          [at],
+        ],
+        otherwise: 'again',
+      })
+    },
     record: (orderId, outcome, at) => {
       session.touch(orderId)
       const charge = outcome.status === 'captured' ? outcome : undefined

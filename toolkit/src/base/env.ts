@@ -1,3 +1,5 @@
+import { reasonOf } from './failure.ts'
+
 /**
  * The only door to time, chance and identity. Code outside `base/` never reads the clock, draws
  * randomness or makes an id: it asks its `Env`, so that a test can hold time still.
@@ -105,10 +107,10 @@ export const systemEnv = (): Env => {
     id: uuidv7(Date.now, bytes),
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason as Error)
+        if (signal?.aborted) return reject(reasonOf(signal))
         const abort = () => {
           forget()
-          reject(signal!.reason as Error)
+          reject(reasonOf(signal))
         }
         const forget = after(ms, () => {
           signal?.removeEventListener('abort', abort)

@@ -236,3 +236,9 @@ export const asFailure = (thrown: unknown): ServalError =>
 /** True for what says nothing about the call itself: the other side, its store or the time was missing. */
 export const isUnavailability = (error: ServalError): boolean =>
   error.kind === 'unavailable' || error.kind === 'deadline'
+
+/** Why a signal aborted, as an error. */
+export const reasonOf = (signal: AbortSignal | undefined): Error => {
+  const reason: unknown = signal?.reason
+  return reason instanceof Error ? reason : failure('cancelled', undefined, { cause: reason })
+}

@@ -1,4 +1,5 @@
 import type { Env } from './env.ts'
+import { reasonOf } from './failure.ts'
 
 /** Wakes a loop: `wake` is remembered, so that one that comes while the loop works is not lost. */
 export interface Pulse {
@@ -16,7 +17,7 @@ export const pulse = (env: Env): Pulse => {
       release?.()
     },
     wait(ms, signal) {
-      if (signal.aborted) return Promise.reject(signal.reason as Error)
+      if (signal.aborted) return Promise.reject(reasonOf(signal))
       if (woken) {
         woken = false
         return Promise.resolve()
@@ -29,7 +30,7 @@ export const pulse = (env: Env): Pulse => {
           woken = false
           settle()
         }
-        const abort = () => end(() => reject(signal.reason as Error))
+        const abort = () => end(() => reject(reasonOf(signal)))
         const forget = env.after(ms, () => end(resolve))
         signal.addEventListener('abort', abort, { once: true })
         release = () => end(resolve)

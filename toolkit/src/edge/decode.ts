@@ -121,13 +121,13 @@ export const decodeInput = async (
   for (const name of headerFields(route.http))
     if (Object.hasOwn(fields, name)) throw invalid(jsonPointer([name]), 'This field is a header')
   const ifMatch = route.http.ifMatch ? request.header('if-match') : undefined
-  const inPath = Object.entries(parameters).map(([name, text]) => [
+  const inPath = Object.entries(parameters).map(([name, text]): [string, unknown] => [
     name,
     typedValue(route, name, text),
   ])
   return {
     ...fields,
-    ...(Object.fromEntries(inPath) as Record<string, unknown>),
+    ...Object.fromEntries(inPath),
     ...(ifMatch === undefined ? {} : { ifMatch }),
   }
 }

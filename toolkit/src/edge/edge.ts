@@ -8,7 +8,7 @@ import type { Logger } from '../telemetry/log.ts'
 import { acceptableRequestId } from '../telemetry/trace.ts'
 import { decodeInput } from './decode.ts'
 import { checkAccept, encodeReply } from './encode.ts'
-import { resumed } from './feed.ts'
+import { feedCounter, resumed } from './feed.ts'
 import { failureReply, isInside, refusalReply } from './problems.ts'
 import type { RateLimit } from './rate-limit.ts'
 import { router, routesOf, splitTarget, type Route } from './router.ts'
@@ -48,6 +48,8 @@ export interface EdgeOptions {
   readonly limits?: RateLimit
   /** Answers for the services what it keeps. */
   readonly cache?: Stage
+  /** Feeds that a user, or an address, may have open at the same time; default 20. */
+  readonly feedsPerClient?: number
   /** Aborts when the host stops: feeds end, so that their clients go on at another. */
   readonly leaving?: AbortSignal
 }
@@ -191,9 +193,9 @@ const idempotencyKey = (request: HttpRequest): string | undefined => {
   )
 }
 
-const forward =
-  (options: EdgeOptions) =>
-  async ({
+const forward = (options: EdgeOptions) => {
+  const counted = feedCounter(options.feedsPerClient ?? 20)
+  return async ({
     request,
     route,
     parameters,
@@ -232,5 +234,8 @@ const forward =
       env: options.env,
       allowed,
       leaving: options.leaving ?? staying,
+      counted: (stream) =>
+        counted(caller.kind === 'user' ? `user ${caller.id}` : request.remoteAddress, stream),
     })
   }
+}

@@ -57,7 +57,7 @@ export const encodeReply = async (
     return {
       status: http.status,
       headers,
-      body: eventStream(reply.value as AsyncIterable<unknown>, stream),
+      body: stream.counted(eventStream(reply.value as AsyncIterable<unknown>, stream)),
     }
   }
   const value = reply.value as Readonly<Record<string, unknown>> | undefined

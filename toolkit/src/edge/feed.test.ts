@@ -77,7 +77,7 @@ afterAll(() => system.end())
 
 const leaving = new AbortController()
 let signedIn = true
-const ask = (headers: Record<string, string> = {}, signal?: AbortSignal, target = '/count/3') =>
+const edgeOf = () =>
   edge({
     env,
     log: logger({ env, write: () => undefined }),
@@ -87,7 +87,9 @@ const ask = (headers: Record<string, string> = {}, signal?: AbortSignal, target 
     identify: async () =>
       signedIn ? { kind: 'user', id: 'u', roles: [], session: 's' } : undefined,
     leaving: leaving.signal,
-  })(request({ target, headers, ...(signal === undefined ? {} : { signal }) }))
+  })
+const ask = (headers: Record<string, string> = {}, signal?: AbortSignal, target = '/count/3') =>
+  edgeOf()(request({ target, headers, ...(signal === undefined ? {} : { signal }) }))
 
 const reader = (reply: HttpReply) => {
   const chunks = (reply.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]()
@@ -155,6 +157,26 @@ test('a feed that fails before it begins is answered with a problem, not with a 
 
 test('a client that takes no event streams is refused', async () => {
   expect(await ask({ accept: 'application/json' })).toMatchObject({ status: 406 })
+})
+
+test('a client has only so many feeds open', async () => {
+  const handle = edgeOf()
+  const open = () => handle(request({ target: '/mine' }))
+  const replies: HttpReply[] = []
+  for (let at = 0; at < 20; at++) replies.push(await open())
+  expect(replies.map(({ status }) => status)).toEqual(Array(20).fill(200))
+  expect(await open()).toMatchObject({ status: 429, headers: { 'retry-after': '1' } })
+  const [unread, read, ...rest] = replies.map(({ body }) =>
+    (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator](),
+  )
+  await unread?.return?.()
+  expect((await open()).status).toBe(200)
+  await read?.next()
+  await read?.return?.()
+  await read?.return?.()
+  expect((await open()).status).toBe(200)
+  expect((await open()).status).toBe(429)
+  for (const one of rest) await one.return?.()
 })
 
 test('feeds end when the host leaves', async () => {

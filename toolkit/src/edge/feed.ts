@@ -1,4 +1,5 @@
 import type { Env } from '../base/env.ts'
+import { failure } from '../base/failure.ts'
 import type { HttpRequest } from '../link/http.ts'
 import type { Route } from './router.ts'
 
@@ -21,6 +22,8 @@ export interface EventStreamOptions {
   readonly allowed: () => Promise<boolean>
   /** Aborts when the host stops: the client comes back to another. */
   readonly leaving: AbortSignal
+  /** Counts it among its client's. */
+  readonly counted: (stream: AsyncGenerator<Uint8Array>) => AsyncIterable<Uint8Array>
 }
 
 /**
@@ -29,7 +32,7 @@ export interface EventStreamOptions {
  */
 export async function* eventStream(
   items: AsyncIterable<unknown>,
-  { env, allowed, leaving }: EventStreamOptions,
+  { env, allowed, leaving }: Omit<EventStreamOptions, 'counted'>,
 ): AsyncGenerator<Uint8Array> {
   const source = items[Symbol.asyncIterator]()
   let next = source.next()
@@ -65,5 +68,47 @@ export async function* eventStream(
 export const resumed = (route: Route, request: HttpRequest, input: unknown): unknown => {
   const last = request.header('last-event-id')
   const resumes = route.operation.kind === 'feed' && route.fields.has('after') && last !== undefined
-  return resumes ? { ...(input as object), after: last } : input
+  return resumes ? Object.assign({}, input, { after: last }) : input
+}
+
+/**
+ * Counts the feeds that each client has open, of which it may have only so many: each costs memory, and some work at every
+ * event. Throws `rate-limited`.
+ */
+export const feedCounter = (most: number) => {
+  const open = new Map<string, number>()
+  return (client: string, stream: AsyncGenerator<Uint8Array>): AsyncIterable<Uint8Array> => {
+    const others = open.get(client) ?? 0
+    if (others >= most)
+      throw failure('rate-limited', `${others} feeds are open already; end one of them`, {
+        data: { retryAfterSeconds: 1 },
+      })
+    open.set(client, others + 1)
+    let left = false
+    const leave = () => {
+      if (left) return
+      left = true
+      const rest = (open.get(client) ?? 1) - 1
+      if (rest > 0) open.set(client, rest)
+      else open.delete(client)
+    }
+    // Not a generator: one that was never asked for an item would not notice that its client has left.
+    const items: AsyncIterator<Uint8Array> = {
+      next: async () => {
+        try {
+          const item = await stream.next()
+          if (item.done === true) leave()
+          return item
+        } catch (error) {
+          leave()
+          throw error
+        }
+      },
+      return: (value) => {
+        leave()
+        return stream.return(value)
+      },
+    }
+    return { [Symbol.asyncIterator]: () => items }
+  }
 }

@@ -49,6 +49,7 @@ const encoded = (
     env: manualEnv(),
     allowed: () => Promise.resolve(true),
     leaving: new AbortController().signal,
+    counted: (stream) => stream,
   })
 }
 

@@ -59,11 +59,9 @@ export const breaker = <C extends Guarded, R>(
   }
   const outcomeOf = (thrown: unknown) => {
     const error = asFailure(thrown)
-    return error.code === 'cancelled'
-      ? 'cancelled'
-      : isUnavailability(error)
-        ? 'failed'
-        : 'answered'
+    if (error.code === 'cancelled') return 'cancelled'
+    // Whoever says at once that there is too much to do is there: the calls that it takes must not be refused with the others.
+    return isUnavailability(error) && error.code !== 'overloaded' ? 'failed' : 'answered'
   }
   const guard: Interceptor<C, R> = async (call, next) => {
     if (now.state !== 'closed') {
@@ -82,7 +80,7 @@ export const breaker = <C extends Guarded, R>(
       counted = true
     }
     const abandoned = () => {
-      const { reason } = call.signal as { reason: unknown }
+      const reason: unknown = call.signal.reason
       // Only a deadline says something of the other side; every other reason is the caller's own.
       end(
         reason instanceof ServalError && reason.code === 'deadline-exceeded'

@@ -41,8 +41,9 @@ let driver: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'serval-run-'))
   const small = await file('small.ts', wiring())
+  const bare = await file('bare.ts', `import '@no-such/driver/part'\n${wiring()}`)
   const options = `{
-  setups: { small: () => import(${JSON.stringify(small)}) },
+  setups: { small: () => import(${JSON.stringify(small)}), bare: () => import(${JSON.stringify(bare)}) },
   defaultSetup: 'small',
   banner: ({ setupName, host }) => \`\${setupName} \${host.public.port} \${host.operator.port}\\n\`,
 }`
@@ -118,7 +119,8 @@ ${wiring("system: { name: 'small', title: 'Small', version: '1', services: [], s
     [['-s', empty], `${empty} must have a default export made by setup(name, wiring)`],
     [['-s', wrong], `${wrong}: the setup’s field public.port must be a number; it is string`],
     [['-s', wiringFails], new RegExp(`^${wiringFails}: its wiring failed: .`)],
-    [['-s', 'lion'], 'There is no setup lion; there are small, or give the path of a file'],
+    [['-s', 'lion'], 'There is no setup lion; there are small, bare, or give the path of a file'],
+    [['-s', 'bare'], 'The setup bare needs a package that is not installed: npm install @no-such/driver'], // prettier-ignore
     [['-s', 'constructor'], /^There is no setup constructor/],
     [['--port', 'http'], badPort.replace('SERVAL_PORT', '--port (SERVAL_PORT)')],
     [[], badPort, { SERVAL_PORT: 'http' }],

@@ -66,19 +66,34 @@ const helpText = (options: RunOptions) =>
     '',
     `Setups: ${Object.keys(options.setups).join(', ')}; the default is ${options.defaultSetup}.`,
     ...(options.helpNotes ?? []),
-    'SERVAL_RUNTIME=node runs it on Node instead of Bun.',
   ].join('\n')
 
 /** Bun tells of a syntax error in several lines. */
 const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? ''
 
+/** A driver is an optional package: whoever uses the setup is told what to install. */
+const needed =
+  (setup: string) =>
+  (cause: unknown): never => {
+    const missing = /^Cannot find (?:package|module) '((?:@[\w.-]+\/)?[\w-][\w.-]*)/.exec(
+      firstLine(cause),
+    )?.[1]
+    if (missing === undefined) throw cause
+    throw failure(
+      'misconfigured',
+      `The setup ${setup} needs a package that is not installed: npm install ${missing}`,
+      { cause },
+    )
+  }
+
 const load = async (
   name: string,
   options: RunOptions,
 ): Promise<{ readonly module: unknown; readonly file: string }> => {
   const known = Object.hasOwn(options.setups, name) ? options.setups[name] : undefined
-  if (known !== undefined) return { module: await known(), file: `the setup ${name}` }
+  if (known !== undefined)
+    return { module: await known().catch(needed(name)), file: `the setup ${name}` }
   if (!/[./\\]/.test(name))
     throw failure(
       'misconfigured',

@@ -1,5 +1,6 @@
 import { systemEnv, type Env } from '../base/env.ts'
 import { uuidv7 } from '../base/env.ts'
+import { reasonOf } from '../base/failure.ts'
 
 /** An env whose time stands still until a test moves it. */
 export interface ManualEnv extends Env {
@@ -26,13 +27,13 @@ export const manualEnv = (startMs = Date.UTC(2026, 0, 1)): ManualEnv => {
     after,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason as Error)
+        if (signal?.aborted) return reject(reasonOf(signal))
         const forget = after(ms, resolve)
         signal?.addEventListener(
           'abort',
           () => {
             forget()
-            reject(signal.reason as Error)
+            reject(reasonOf(signal))
           },
           { once: true },
         )

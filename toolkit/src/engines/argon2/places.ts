@@ -2,24 +2,64 @@ export interface PlacesOptions {
   readonly atOnce: number
   /** How many may wait; one more gets the refusal. */
   readonly waiting: number
+  /** Whoever would wait for longer than this, as far as the latest works tell, gets the refusal. */
+  readonly waitingMs: number
   readonly refusal: () => Error
+  /** Milliseconds of a clock that is never set back. */
+  readonly clock: () => number
 }
 
-/** Runs at most so many works at once and has the others wait, first come, first served. */
+/** A work's share in the average that it changes. */
+const weight = 1 / 8
+
+/**
+ * Runs at most so many works at once and has the others wait, first come, first served. Whoever leaves while waiting, by the
+ * signal, gives the place up at once and rejects with the signal's reason; a work that has begun is done.
+ */
 export const places = (options: PlacesOptions) => {
-  const queue: (() => void)[] = []
+  const { atOnce, clock } = options
+  /** In the order in which they came. */
+  const queue = new Set<() => void>()
   let running = 0
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running < options.atOnce) running += 1
-    else if (queue.length >= options.waiting) throw options.refusal()
+  /** Undefined before the first work is done. */
+  let averageMs: number | undefined
+
+  const full = () =>
+    queue.size >= options.waiting ||
+    ((averageMs ?? 0) * (queue.size + 1)) / atOnce > options.waitingMs
+
+  const wait = (signal: AbortSignal | undefined) =>
+    new Promise<void>((resolve, reject) => {
+      const leave = () => {
+        queue.delete(enter)
+        reject(signal?.reason as Error) // what whoever aborted gave: an Error by the platform's default
+      }
+      const enter = () => {
+        signal?.removeEventListener('abort', leave)
+        resolve()
+      }
+      signal?.addEventListener('abort', leave, { once: true })
+      queue.add(enter)
+    })
+
+  return async <T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    signal?.throwIfAborted()
+    if (running < atOnce) running += 1
+    else if (full()) throw options.refusal()
     // A place is handed over, never given up and taken again: a newcomer cannot slip in between.
-    else await new Promise<void>((resolve) => queue.push(resolve))
+    else await wait(signal)
+    const began = clock()
     try {
       return await work()
     } finally {
-      const next = queue.shift()
+      const tookMs = clock() - began
+      averageMs = averageMs === undefined ? tookMs : averageMs + (tookMs - averageMs) * weight
+      const [next] = queue
       if (next === undefined) running -= 1
-      else next()
+      else {
+        queue.delete(next)
+        next()
+      }
     }
   }
 }

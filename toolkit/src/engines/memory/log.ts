@@ -26,6 +26,8 @@ export const emptyLog = (): LogState => ({
 
 const headOf = ({ first, messages }: Partition) => first + messages.length - 1
 
+const parsed = (json: string): unknown => JSON.parse(json)
+
 const message = (source: string, entry: OutboxEntry, position: number): Message => ({
   specversion: '1.0',
   id: entry.id,
@@ -33,7 +35,7 @@ const message = (source: string, entry: OutboxEntry, position: number): Message 
   type: entry.type,
   subject: entry.key,
   time: rfc3339(entry.at),
-  data: JSON.parse(entry.data) as unknown,
+  data: parsed(entry.data),
   correlationid: entry.correlationId,
   partition: entry.partition,
   position,

@@ -97,7 +97,7 @@ export const sqlTypes: readonly SqlType[] = [
   { oids: [17], parse: bytes, serialize: fromBytes },
   { oids: [20], parse: whole, serialize: bigint },
   { oids: [21, 23, 26, 700, 701], parse: Number, serialize: String },
-  { oids: [114, 3802], parse: (value) => JSON.parse(value) as unknown, serialize: String },
+  { oids: [114, 3802], parse: (value): unknown => JSON.parse(value), serialize: String },
   { oids: [1184], parse: instant, serialize: fromInstant },
   // Outside the table, so a string on every engine: dates without a zone, numeric, all else.
   { oids: [1082, 1114, 1700], parse: text, serialize: String },
@@ -121,7 +121,7 @@ export const sqlTypes: readonly SqlType[] = [
   { oids: [1001], parse: (value) => parseArray(value, bytes), serialize: arrayOf(fromBytes) },
   {
     oids: [199, 3807],
-    parse: (value) => parseArray(value, (item) => JSON.parse(item) as unknown),
+    parse: (value) => parseArray(value, (item): unknown => JSON.parse(item)),
     serialize: arrayOf(String),
   },
   { oids: [1185], parse: (value) => parseArray(value, instant), serialize: arrayOf(fromInstant) },
