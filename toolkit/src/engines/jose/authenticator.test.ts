@@ -217,6 +217,15 @@ describe('the keys', () => {
     expect(await check(await signer.sign(claims(), { kid: 'k1', seed }))).toEqual(user)
   })
 
+  test('are fetched for a new one also after the clock was set back', async () => {
+    const { state, check } = await fetching()
+    expect(await check(await signer.sign(claims(), { kid: 'k1', seed }))).toEqual(user)
+    await env.advance(-3_600_000)
+    state.keys.push(await jwk('k2', otherSeed))
+    expect(await check(await signer.sign(claims(), { kid: 'k2', seed: otherSeed }))).toEqual(user)
+    await env.advance(3_600_000)
+  })
+
   test('that are withdrawn are forgotten, and with them the tokens that were remembered', async () => {
     const { state, check } = await fetching()
     const token = await signer.sign(claims(), { kid: 'k1', seed })

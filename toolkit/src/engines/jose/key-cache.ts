@@ -40,7 +40,8 @@ export const keyCache = (options: KeyCacheOptions) => {
   const fetchOnce = () => (fetching ??= fetched())
 
   return async (kid: string): Promise<CryptoKey | undefined> => {
-    const age = known === undefined ? Infinity : options.env.now() - known.at
+    // A clock that was set back tells no age: the further it went, the older the set is taken to be.
+    const age = known === undefined ? Infinity : Math.abs(options.env.now() - known.at)
     const key = known?.keys.get(kid)
     if (key === undefined) return age < options.refetchMs ? undefined : (await fetchOnce()).get(kid)
     // The old set serves on while its publisher is away; the next call tries again.
