@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['{toolkit,shop,setups,acceptance,docs,scripts}/**/*.test.ts'],
+    include: ['{toolkit,shop,setups,acceptance,bench,docs,scripts}/**/*.test.ts'],
     // A process per file, two at a time: an embedded PostgreSQL takes some 200 MB, and
     // gives it back only when its process ends.
     pool: 'forks',

@@ -2,6 +2,7 @@
 // All steps run, even if one fails. The last line has the form of the tests' last line.
 
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -11,6 +12,9 @@ const PATH = [join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter)
 const steps = [
   ['types', 'tsc -p tsconfig.json'],
   ['types of the core, without Node', 'tsc -p tsconfig.core.json'],
+  ...(existsSync(join(root, 'bench/node_modules'))
+    ? [['types of the bench', 'tsc -p bench/tsconfig.json']]
+    : []),
   ['lint', 'oxlint --deny-warnings'],
   ['format', 'prettier --check --cache --log-level=warn .'],
   ['floors', 'node scripts/floors.mjs'],

@@ -1,4 +1,5 @@
-// Installs the packages when node_modules is missing or not what package-lock.json says.
+// Installs the packages when node_modules is missing or not what package-lock.json says; with the
+// argument `bench` those of that folder, which nothing else needs.
 // Runs before `npm start` and `npm test`, on whatever Node the machine has.
 
 import { spawnSync } from 'node:child_process'
@@ -7,7 +8,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { npmEnvironment } from './npm-environment.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const [folder = '.'] = process.argv.slice(2)
+const root = join(fileURLToPath(new URL('..', import.meta.url)), folder)
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 20 || (major === 20 && minor < 19)) {
@@ -23,7 +25,7 @@ if (!isInstalled()) install()
 /** npm notes what it has installed in a second lock file; it is compared with ours. */
 function isInstalled() {
   const noted = join(root, 'node_modules/.package-lock.json')
-  const binaries = ['node_modules/node/bin/node', 'node_modules/.bin/bun']
+  const binaries = folder === '.' ? ['node_modules/node/bin/node', 'node_modules/.bin/bun'] : []
   if (![noted, ...binaries.map((path) => join(root, path))].every(existsSync)) return false
   const wanted = readPackages(join(root, 'package-lock.json'))
   const present = readPackages(noted)
@@ -43,7 +45,9 @@ function readPackages(path) {
 }
 
 function install() {
-  console.log('Installing packages (this happens once and takes about half a minute) …')
+  const [what, time] =
+    folder === '.' ? ['packages', 'half a minute'] : [`the packages of ${folder}/`, 'ten seconds']
+  console.log(`Installing ${what} (this happens once and takes about ${time}) …`)
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts=false']
   const { status, stdout, stderr, error } = spawnSync('npm', args, {
     cwd: root,

@@ -18,7 +18,7 @@ import { count, readJunit, readVitest, totalsLine, withSilentFiles } from './tes
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '')
 const node = join(root, 'node_modules/.bin/node')
 const bun = join(root, 'node_modules/.bin/bun')
-const folders = ['toolkit', 'shop', 'setups', 'acceptance', 'docs', 'scripts']
+const folders = ['toolkit', 'shop', 'setups', 'acceptance', 'bench', 'docs', 'scripts']
 const longestRunMs = 10 * 60_000
 
 const flags = process.argv.slice(2).filter((word) => word.startsWith('--'))

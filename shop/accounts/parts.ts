@@ -2,13 +2,13 @@ import { failure, port, type Caller, type Context, type InputOf, type Step } fro
 import type { z } from 'zod'
 import { accounts } from './contract.ts'
 import type { PasswordHasher, TokenSigner } from './ports.ts'
-import { mailRequests, sessions, signingKeys, tries, users } from './repository.ts'
+import { mailCounts, mailRequests, sessions, signingKeys, tries, users } from './repository.ts'
 
 /** What the handlers work with. */
 export const parts = {
   // Itself: an operation that needs a signing key has `keys` make the first one, in a step of its own.
   uses: { accounts },
-  repositories: { users, sessions, signingKeys, tries, mailRequests },
+  repositories: { users, sessions, signingKeys, tries, mailRequests, mailCounts },
   ports: { passwords: port<PasswordHasher>(), tokens: port<TokenSigner>() },
 }
 

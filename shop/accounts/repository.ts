@@ -121,6 +121,14 @@ export interface MailRequests {
   prune(now: number): void
 }
 
+/** Mails by a key of the address that they go to: what is counted outlives the account. */
+export interface MailCounts {
+  /** Counts one more; answers how many there are with it since the first, which begins anew once it was before `since`. */
+  add(key: string, times: { readonly now: number; readonly since: number }): Promise<number>
+  /** Deletes, a bounded number at a time, those of which the first was before `since`. */
+  prune(since: number): void
+}
+
 export const users = repository<Users>({
   scope: 'service',
   engines: { sql: async () => (await import('./repositories/sql/users.ts')).sqlUsers },
@@ -145,5 +153,12 @@ export const mailRequests = repository<MailRequests>({
   scope: 'service',
   engines: {
     sql: async () => (await import('./repositories/sql/mail-requests.ts')).sqlMailRequests,
+  },
+})
+
+export const mailCounts = repository<MailCounts>({
+  scope: 'service',
+  engines: {
+    sql: async () => (await import('./repositories/sql/mail-counts.ts')).sqlMailCounts,
   },
 })

@@ -21,9 +21,18 @@ export interface Rendered {
   readonly text: string
 }
 
+/** One for each currency: to make one takes longer than to write the rest of the mail. */
+const formats = new Map<string, Intl.NumberFormat>()
+const formatOf = (currency: string): Intl.NumberFormat => {
+  const format =
+    formats.get(currency) ?? new Intl.NumberFormat('en-GB', { style: 'currency', currency })
+  formats.set(currency, format)
+  return format
+}
+
 /** `£1,299.99`: minor units become a decimal text, so that no digit of a large amount is lost. */
 export const moneyText = ({ amount, currency }: Money): string => {
-  const format = new Intl.NumberFormat('en-GB', { style: 'currency', currency })
+  const format = formatOf(currency)
   const digits = format.resolvedOptions().maximumFractionDigits ?? 0
   const text = String(amount).padStart(digits + 1, '0')
   const decimal = digits === 0 ? text : `${text.slice(0, -digits)}.${text.slice(-digits)}`

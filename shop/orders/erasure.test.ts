@@ -46,6 +46,18 @@ const place = async (customer: ReturnType<typeof userOf>, token = 'tok_ok') => {
     )
   return id
 }
+/** Where an address is left in the database of orders, of whichever customer. */
+const left = async (customer: string) => {
+  const database = await world.server.open('orders')
+  const rows = await database.read((session) =>
+    session.query<{ text: string }>(
+      `select orders::text as text from orders where customer_id = $1
+union all select convert_from(body, 'UTF8') from serval_reply where scope like 'user:' || $1 || ' %'`,
+      [customer],
+    ),
+  )
+  return rows.filter(({ text }) => text.includes('Lovelace')).length
+}
 const ordersOf = async (customer: string) =>
   (await system.client(orders, merchant).listAll({ customer, limit: 100 })).items
 const addresses = async (customer: string) =>
@@ -77,14 +89,22 @@ test('the address leaves each order of somebody who is erased, whatever its stat
 }, 30_000)
 
 test('an order that is placed afterwards, with a token that is valid still, loses its address when no such token can be', async () => {
-  const eve = await newCustomer(system, 'eve')
+  const [eve, ben] = [await newCustomer(system, 'eve'), await newCustomer(system, 'ben')]
   await place(eve)
+  await place(ben)
   await system.client(accounts, eve).erase({})
   await eventually(async () => (await addresses(eve.id)) === 0, 'the first round')
   now += 9 * 60_000
-  await place(eve)
+  const last = await place(eve)
   expect(await addresses(eve.id)).toBe(1)
+  // Under its key it is the same order still.
+  placed -= 1
+  expect(await place(eve)).toBe(last)
+  // Two replies and an order.
+  expect(await left(eve.id)).toBe(3)
+  expect(await left(ben.id)).toBe(2)
   now += 6 * 60_000
-  await eventually(async () => (await addresses(eve.id)) === 0, 'the second round')
+  await eventually(async () => (await left(eve.id)) === 0, 'the second round')
   expect(await ordersOf(eve.id)).toHaveLength(2)
+  expect(await left(ben.id)).toBe(2)
 }, 30_000)

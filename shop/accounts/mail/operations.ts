@@ -3,6 +3,7 @@ import type { AccountsContext, Handlers } from '../parts.ts'
 import { NoSuchUser } from '../user.ts'
 import { LinkRefused, NothingToSend, type mailOperations } from './contract.ts'
 import { linkOf, requestOf } from './links.ts'
+import { countedMs } from './request.ts'
 
 export const mailHandlers: Handlers<keyof typeof mailOperations> = {
   // Not used up: people open a link twice, and so do programs that look into mails before them.
@@ -42,4 +43,7 @@ export const mailHandlers: Handlers<keyof typeof mailOperations> = {
 
 /** A job. */
 export const pruneMailRequests = (ctx: AccountsContext): Promise<void> =>
-  ctx.step(async (s) => s.mailRequests.prune(ctx.env.now()))
+  ctx.step(async (s) => {
+    s.mailRequests.prune(ctx.env.now())
+    s.mailCounts.prune(ctx.env.now() - countedMs)
+  })

@@ -3,7 +3,7 @@ import { accounts } from '../contract.ts'
 import { changeTriesKey, judge, refusal, refuseWhileLocked, triesKey } from '../lockout/judge.ts'
 import { LinkRefused } from '../mail/contract.ts'
 import { requestOf } from '../mail/links.ts'
-import { mailLifeMs, requestMail } from '../mail/request.ts'
+import { mailLifeMs, mailsKey, requestMail } from '../mail/request.ts'
 import { gone, me, type AccountsContext, type Handlers } from '../parts.ts'
 import { endSessions } from '../sessions/ending.ts'
 import { normalizeEmail } from '../sign-in/email.ts'
@@ -16,6 +16,7 @@ export const passwordHandlers: Handlers<keyof typeof passwordOperations> = {
     const user = await ctx.read((r) => r.users.byId(id))
     if (user === undefined) throw gone()
     const key = await changeTriesKey(ctx, id)
+    const mails = await mailsKey(ctx, user.email)
     refuseWhileLocked(await ctx.read((r) => r.tries.find(key)), ctx.env.now())
     const matches = await passwords.verify(currentPassword, user.passwordHash, ctx.signal)
     // Also for a wrong one: see judge.
@@ -32,7 +33,7 @@ export const passwordHandlers: Handlers<keyof typeof passwordOperations> = {
         s,
         families.filter(({ sid }) => sid !== session),
       )
-      requestMail(s, id, 'password-changed')
+      await requestMail(s, found, 'password-changed', mails)
       return judged
     })
     if (!verdict.passed) throw refusal(verdict, () => WrongPassword(undefined))
@@ -57,6 +58,7 @@ export const passwordHandlers: Handlers<keyof typeof passwordOperations> = {
     if (user === undefined) throw LinkRefused(undefined)
     const passwordHash = await ctx.ports.passwords.hash(password, ctx.signal)
     const keys = [await triesKey(ctx, user.email), await changeTriesKey(ctx, user.id)]
+    const mails = await mailsKey(ctx, user.email)
     await ctx.step(async (s) => {
       for (const key of keys) s.tries.forget(key)
       const found = await s.users.byId(user.id, 'exclusive')
@@ -64,11 +66,12 @@ export const passwordHandlers: Handlers<keyof typeof passwordOperations> = {
       // Whoever uses a token ends all others: of those who come at once, the second finds none.
       s.mailRequests.use(requestId, LinkRefused(undefined))
       s.mailRequests.drop(user.id, 'password-reset')
-      s.users.save({ ...found, passwordHash, verifiedAt: found.verifiedAt ?? s.env.now() })
+      const saved = { ...found, passwordHash, verifiedAt: found.verifiedAt ?? s.env.now() }
+      s.users.save(saved)
       if (found.verifiedAt === undefined)
         s.emit(accounts.events.profileChanged, { userId: user.id })
       endSessions(s, await s.sessions.ofUser.all(user.id))
-      requestMail(s, user.id, 'password-changed')
+      await requestMail(s, saved, 'password-changed', mails)
     })
   },
 }
@@ -83,10 +86,12 @@ const resetMails = 3
 export const sendResetMail = async ({ email }: ResetMail, ctx: AccountsContext): Promise<void> => {
   const user = await ctx.read((r) => r.users.byEmail(email))
   if (user === undefined) return
+  const mails = await mailsKey(ctx, email)
   await ctx.step(async (s) => {
     const found = await s.users.byId(user.id, 'exclusive')
     const since = s.env.now() - mailLifeMs['password-reset']
     const asked = await s.mailRequests.count(user.id, 'password-reset', since)
-    if (found !== undefined && asked < resetMails) requestMail(s, user.id, 'password-reset')
+    if (found !== undefined && asked < resetMails)
+      await requestMail(s, found, 'password-reset', mails)
   })
 }

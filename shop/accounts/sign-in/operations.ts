@@ -1,5 +1,5 @@
 import { judge, refusal, refuseWhileLocked, triesKey } from '../lockout/judge.ts'
-import { requestMail } from '../mail/request.ts'
+import { mailsKey, requestMail } from '../mail/request.ts'
 import type { AccountsStep, Handlers } from '../parts.ts'
 import type { UserRecord } from '../repository.ts'
 import { newSession, signedIn } from '../sessions/answer.ts'
@@ -36,12 +36,13 @@ export const signInHandlers: Handlers<keyof typeof signInOperations> = {
       passwordHash,
       verifiedAt: undefined,
     }
+    const mails = await mailsKey(ctx, email)
     const session = await newSession(ctx.env, user.id)
     const answer = await signedIn(ctx, await currentKey(ctx), user, session)
     await ctx.step(async (s) => {
       if (!(await s.users.add(user, ctx.env.now()))) throw EmailTaken(undefined)
       s.sessions.add(session.family)
-      requestMail(s, user.id, 'email-verification')
+      await requestMail(s, user, 'email-verification', mails)
     })
     return answer
   },

@@ -99,15 +99,18 @@ const openStore = async (
 
 /** Links with guards of their own for each caller and operation: one that fails or hangs stops no other. */
 const guardedLinks = (link: Link, env: Env) => {
-  const guarded = new Map<string, Link>()
-  return (caller: string): Link => ({
-    call: (call) => {
-      const id = `${caller}→${call.target}`
-      const known = guarded.get(id) ?? guardedLink(link, env)
-      guarded.set(id, known)
-      return known.call(call)
-    },
-  })
+  const byCaller = new Map<string, Map<string, Link>>()
+  return (caller: string): Link => {
+    const guarded = byCaller.get(caller) ?? new Map<string, Link>()
+    byCaller.set(caller, guarded)
+    return {
+      call: (call) => {
+        let known = guarded.get(call.target)
+        if (known === undefined) guarded.set(call.target, (known = guardedLink(link, env)))
+        return known.call(call)
+      },
+    }
+  }
 }
 
 /** Runs services in this process: their stores, servers, relays, subscriptions and jobs. */

@@ -17,7 +17,10 @@ export const authorize = (access: Access, caller: Caller): void => {
 }
 
 /** Who a key belongs to: the same key of two callers, or of two operations, is two keys. */
-export const scopeOf = (caller: Caller, target: string): string => {
+export const scopeOf = (
+  caller: Caller | { readonly kind: 'user'; readonly id: string },
+  target: string,
+): string => {
   const who =
     caller.kind === 'user'
       ? `user:${caller.id}`

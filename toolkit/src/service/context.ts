@@ -30,6 +30,11 @@ export type Step<R extends RepositoryTypes> = RepositoriesOf<R> & {
     job: { readonly key: string; readonly at: number; readonly data?: unknown },
   ): void
   unschedule(name: string, key: string): void
+  /**
+   * Forgets what this service remembers of a user's calls under idempotency keys: for erasure, once no access token of that
+   * user can be valid any more. A call that is repeated afterwards would run again.
+   */
+  forgetReplies(userId: string): void
 }
 
 /** What a handler is given. */

@@ -84,7 +84,7 @@ export interface Service {
   readonly jobs: readonly Job<AnyContext>[]
 }
 
-const reserved = new Set(['env', 'emit', 'schedule', 'unschedule'])
+const reserved = new Set(['env', 'emit', 'schedule', 'unschedule', 'forgetReplies'])
 
 /** Implements a contract. It starts nothing: a host does. */
 export const service = <

@@ -11,6 +11,7 @@ import { clientOf } from '../link/client.ts'
 import type { Store, Unit } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Trace } from '../telemetry/trace.ts'
+import { scopeOf } from './access.ts'
 import type { Context, PortTypes, RepositoryTypes, Step, Uses } from './context.ts'
 import type { Service } from './definition.ts'
 
@@ -117,6 +118,14 @@ export const contextOf = (runtime: ServiceRuntime, cause: Cause): ContextOf => {
         mayBeSet(name)
         unit.schedule.drop(name, key)
       },
+      forgetReplies: (userId) =>
+        unit.forgetReplies(
+          Object.entries(service.contract.operations)
+            .filter(([, operation]) => operation.repeat === 'key')
+            .map(([name]) =>
+              scopeOf({ kind: 'user', id: userId }, `${service.contract.name}.${name}`),
+            ),
+        ),
     }) as Step<RepositoryTypes>
 
   const context: Context<Uses, RepositoryTypes, PortTypes> = {

@@ -27,6 +27,8 @@ export interface Unit {
   readonly outbox: Outbox
   readonly frame: Frame
   readonly schedule: Schedule
+  /** Of these scopes all, but not what this step remembers itself. */
+  forgetReplies(scopes: readonly string[]): void
 }
 
 export interface Outbox {

@@ -1,3 +1,5 @@
+import { reasonOf } from '../../base/failure.ts'
+
 export interface PlacesOptions {
   readonly atOnce: number
   /** How many may wait; one more gets the refusal. */
@@ -32,7 +34,7 @@ export const places = (options: PlacesOptions) => {
     new Promise<void>((resolve, reject) => {
       const leave = () => {
         queue.delete(enter)
-        reject(signal?.reason as Error) // what whoever aborted gave: an Error by the platform's default
+        reject(reasonOf(signal))
       }
       const enter = () => {
         signal?.removeEventListener('abort', leave)
@@ -43,7 +45,7 @@ export const places = (options: PlacesOptions) => {
     })
 
   return async <T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
-    signal?.throwIfAborted()
+    if (signal?.aborted === true) throw reasonOf(signal)
     if (running < atOnce) running += 1
     else if (full()) throw options.refusal()
     // A place is handed over, never given up and taken again: a newcomer cannot slip in between.

@@ -124,6 +124,9 @@ const unit = (repositories: Unit['repositories']) => {
       set: (job) => void scheduled.push((tables) => scheduleJob(tables, job)),
       drop: (name, key) => void scheduled.push((tables) => dropJob(tables, name, key)),
     },
+    // Settled, too: it comes before the reply that the step itself remembers.
+    forgetReplies: (scopes) =>
+      void settled.push((tables) => forget(tables, (reply) => scopes.includes(reply.scope))),
   }
   const write = (tables: Overlay) => {
     for (const one of [...settled, ...scheduled]) one(tables)
@@ -139,14 +142,13 @@ const remember = (tables: Overlay, reply: RememberedReply): void => {
   repliesIn(tables).put(at, reply)
 }
 
+const forget = (tables: Overlay, which: (reply: RememberedReply) => boolean): number => {
+  const found = repliesIn(tables).all().filter(which)
+  for (const { scope, key } of found) repliesIn(tables).delete(keyOf(scope, key))
+  return found.length
+}
+
 const replies = (own: Tables): Replies => ({
   recall: async ({ scope, key }) => repliesIn(overlay(own)).get(keyOf(scope, key)),
-  prune: async (now) =>
-    change(own, (tables) => {
-      const expired = repliesIn(tables)
-        .all()
-        .filter((reply) => reply.expiresAt < now)
-      for (const { scope, key } of expired) repliesIn(tables).delete(keyOf(scope, key))
-      return expired.length
-    }),
+  prune: async (now) => change(own, (tables) => forget(tables, (reply) => reply.expiresAt < now)),
 })

@@ -180,7 +180,12 @@ const unit = (session: SqlSession, repositories: Unit['repositories'], own: OwnW
         session.write('delete from serval_job where name = $1 and key = $2', [name, key]),
       ),
   }
-  return { repositories, outbox, frame, schedule }
+  // Settled, too: it comes before the reply that the step itself remembers.
+  const forgetReplies: Unit['forgetReplies'] = (scopes) =>
+    void settled.push(() =>
+      session.write('delete from serval_reply where scope = any ($1::text[])', [scopes]),
+    )
+  return { repositories, outbox, frame, schedule, forgetReplies }
 }
 
 const publish = (session: SqlSession, entries: readonly OutboxEntry[]): void =>

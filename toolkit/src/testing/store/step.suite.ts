@@ -359,6 +359,34 @@ export const rememberedReplies = (at: At) => {
     expect(values.map((value, n) => (value === 1 ? n : -1)).filter((n) => n >= 0)).toEqual(winners)
   })
 
+  test('a step forgets all replies of the scopes that it names, and no others, when it commits', async () => {
+    const { first, second } = at()
+    const [one, other, kept] = [unique('scope'), unique('scope'), unique('scope')]
+    const replies = [one, one, other, kept].map((scope) => replyOf(unique('reply'), { scope }))
+    for (const reply of replies)
+      await first.commit(async (unit) => unit.frame.remember(reply), true)
+    const found = async () => {
+      const scopes: string[] = []
+      for (const reply of replies)
+        if ((await second.replies.recall(reply)) !== undefined) scopes.push(reply.scope)
+      return scopes
+    }
+    await rejection(
+      first.commit(async (unit) => {
+        unit.forgetReplies([one, other])
+        throw new Error('no')
+      }, true),
+    )
+    expect(await found()).toEqual([one, one, other, kept])
+    const own = replyOf(unique('reply'), { scope: one })
+    await first.commit(async (unit) => {
+      unit.forgetReplies([one, other])
+      unit.frame.remember(own)
+    }, true)
+    expect(await found()).toEqual([kept])
+    expect(await second.replies.recall(own)).toMatchObject({ key: own.key })
+  })
+
   test('pruning forgets what expired, and answers how many', async () => {
     const { first } = at()
     await first.replies.prune(5_000)

@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { root } from '../machine/about.ts'
+import type { Database } from '../machine/postgres.ts'
+import type { ContenderInfo } from '../samples.ts'
+import type { Carried, Contender } from './contender.ts'
+
+export interface ShopOptions extends ContenderInfo {
+  readonly program: string
+  /** Without one: the setup kitten, embedded. */
+  readonly server?: Database
+}
+
+const startWithinMs = 60_000
+
+/** Starts the shop as a person would, on free ports and in a folder that goes away. */
+export const startShop = async (options: ShopOptions): Promise<Contender> => {
+  const data = await mkdtemp(join(tmpdir(), 'serval-bench-'))
+  const { server, program, ...info } = options
+  const setup = server === undefined ? 'kitten' : 'big-cat'
+  const ports = ['--port', '0', '--operator-port', '0']
+  const child = spawn(program, ['shop/main.ts', '--setup', setup, ...ports, '--data', data], {
+    cwd: root,
+    env: { ...process.env, SERVAL_DATABASE_URL: server?.url ?? '', NODE_ENV: 'production' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  let stopping = false
+  child.stderr.on('data', (bytes: Buffer) => void (stopping || process.stderr.write(bytes)))
+  const banner = await new Promise<string>((resolve, reject) => {
+    let said = ''
+    const late = setTimeout(
+      () => reject(new Error(`${options.id} is not ready:\n${said}`)),
+      startWithinMs,
+    )
+    child.stdout.on('data', (bytes: Buffer) => {
+      said += bytes.toString('utf8')
+      if (!said.includes('README.md')) return
+      clearTimeout(late)
+      resolve(said)
+    })
+    child.once('exit', (code) => reject(new Error(`${options.id} ended with ${code}:\n${said}`)))
+  })
+  const found = (pattern: RegExp) => pattern.exec(banner)?.[1] ?? ''
+  const port = Number(found(/Shop +http:\/\/127\.0\.0\.1:(\d+)/))
+  const operator = found(/Operator +(http:\S+)/)
+  const operatorKey = found(/x-serval-operator: (\S+)/)
+
+  const ask = async (path: string): Promise<unknown> => {
+    const response = await fetch(operator + path, { headers: { 'x-serval-operator': operatorKey } })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return response.json()
+  }
+  return {
+    ...info,
+    ...(server === undefined
+      ? {}
+      : { store: { server, products: { database: 'serval_catalog', name: 'product' } } }),
+    address: { host: '127.0.0.1', port },
+    operatorKey,
+    pid: child.pid ?? 0,
+    carried: () => carried(ask),
+    stop: async () => {
+      stopping = true
+      child.kill('SIGINT')
+      await exited
+      await server?.stop()
+      await rm(data, { recursive: true, force: true })
+    },
+  }
+}
+
+interface OrderAudit {
+  readonly statuses: readonly { readonly status: string; readonly orders: number }[]
+}
+interface NotificationAudit {
+  readonly sent: readonly { readonly kind: string; readonly notifications: number }[]
+}
+interface AnalyticsAudit {
+  readonly orders?: number
+}
+
+const carried = async (ask: (path: string) => Promise<unknown>): Promise<Carried> => {
+  const { statuses } = (await ask('/operator/v1/orders')) as OrderAudit
+  const { sent } = (await ask('/operator/v1/notifications')) as NotificationAudit
+  const counts = await ask('/operator/v1/analytics').catch(() => undefined)
+  return {
+    confirmed: statuses.find(({ status }) => status === 'confirmed')?.orders ?? 0,
+    notified: sent.find(({ kind }) => kind === 'order-confirmed')?.notifications ?? 0,
+    counted: (counts as AnalyticsAudit | undefined)?.orders,
+  }
+}
