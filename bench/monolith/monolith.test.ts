@@ -112,15 +112,16 @@ for (const id of ['fastify-node', 'hono-bun'])
         ).text,
       ) as { accessToken: string }
       const merchant = { authorization: `Bearer ${accessToken}` }
-      await send('PUT', `/api/v1/stock/${scarce}`, { onHand: 5 }, merchant)
-      const before = await shop.carried()
-      await Promise.all(
-        Array.from({ length: 10 }, (_, n) => place(`scarce-${n}`, [{ sku: scarce, quantity: 1 }])),
-      )
       const none = async () => {
         const { text } = await send('GET', '/audit', undefined)
         return (JSON.parse(text) as { open: number }).open === 0
       }
+      await send('PUT', `/api/v1/stock/${scarce}`, { onHand: 5 }, merchant)
+      await eventually(none, 'the end of the orders before')
+      const before = await shop.carried()
+      await Promise.all(
+        Array.from({ length: 10 }, (_, n) => place(`scarce-${n}`, [{ sku: scarce, quantity: 1 }])),
+      )
       await eventually(none, 'the end of all orders')
       expect(await shop.carried()).toMatchObject({
         confirmed: before.confirmed + 5,

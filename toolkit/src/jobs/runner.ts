@@ -1,6 +1,6 @@
 import type { Env } from '../base/env.ts'
 import { loop, type Loop } from '../base/loop.ts'
-import type { Frame, JobRun, Store } from '../store/store.ts'
+import { Superseded, type Frame, type JobRun, type Store } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 
 export interface JobRunnerOptions {
@@ -36,6 +36,8 @@ export const jobRunner = (options: JobRunnerOptions): Loop => {
         await store.commit(async (unit) => settle(unit.frame), true)
     } catch (error) {
       if (signal.aborted) return
+      // It was set anew while it ran, or another host has done it: what is there now comes by itself.
+      if (error instanceof Superseded) return
       log.warn(
         'a job failed and is tried again',
         { job: job.name, key: job.key, attempt: job.attempts + 1 },

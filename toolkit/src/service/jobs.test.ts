@@ -20,6 +20,8 @@ const timer = contract('timer', {
 const ran: number[] = []
 let started = 0
 let release: () => void = () => undefined
+let again: () => void = () => undefined
+const setAnew = new Promise<void>((resolve) => (again = resolve))
 const released = new Promise<void>((resolve) => (release = resolve))
 const timerService = service(timer, {
   operations: {
@@ -37,6 +39,11 @@ const timerService = service(timer, {
       await released
     }),
     jobs.once('quick', z.int(), async (n) => void ran.push(n)),
+    jobs.once('twice', z.int(), async (n, { step }) => {
+      ran.push(n)
+      if (ran.length === 1) await setAnew
+      await step(async () => undefined)
+    }),
     jobs.once('count', z.int(), (n, { step }) =>
       step(async (s) => {
         ran.push(n)
@@ -83,4 +90,16 @@ test('a step neither sets nor drops a recurring job, nor one that is not declare
     for (const drop of [false, true])
       await expect(set(job, drop)).rejects.toMatchObject({ code: 'internal' })
   expect(await system.stores.get('timer')?.jobs.next(['tick'])).toBeGreaterThan(Date.now())
+})
+
+test('a job that is set anew while it runs comes again, and nothing has failed', async () => {
+  ran.length = 0
+  await set('twice')
+  await eventually(() => ran.length >= 1, 'the first run')
+  await set('twice')
+  again()
+  await eventually(() => ran.length >= 2, 'the second run')
+  const waits = () => system.stores.get('timer')?.jobs.next(['twice'])
+  await eventually(async () => (await waits()) === undefined, 'no job left')
+  expect(system.lines.filter((line) => line.includes('failed'))).toEqual([])
 })

@@ -70,7 +70,8 @@ if ('missing' in started) {
       text: string,
       values: readonly (readonly (string | number | readonly string[] | null)[])[],
     ) => {
-      const server = postgres({ url, prefix })
+      // One connection: its prepared statements tell what was asked.
+      const server = postgres({ url, prefix, poolSize: 1 })
       const database = await server.open('reads')
       await database.script(`drop table if exists item;
         create table item (id text primary key, n integer, tags text[]);
