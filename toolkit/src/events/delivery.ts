@@ -26,8 +26,9 @@ export const delivery = (options: DeliveryOptions) => {
   let settingAside: Promise<unknown> = Promise.resolve()
   const settlement: Settlement = {
     around: async (commit) => {
-      await settingAside
+      // From now on it is not set aside, unless that has begun already.
       stepping = true
+      await settingAside
       let ended: ((committed: boolean) => void) | undefined
       try {
         if (!held) ended = await options.turn?.()

@@ -55,7 +55,7 @@ export interface LaneWork {
 
 /** Messages of one lane, and of all, that are handled at the same time. */
 const laneWidth = 16
-const atOnce = 128
+const atOnce = 256
 const maxAside = 256
 /** How long a type's steps have nobody behind them, after one came too early. */
 const aloneMs = 60_000
@@ -94,6 +94,7 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
     })
     lane.cursor = message.position
     count(lane, message.subject, 1)
+    lane.keys.delete(message.subject)
   }
 
   /** The lane is read again from where its cursor is; what it has under way is refused. */
@@ -180,6 +181,7 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
         if (isBusy(lane)) lane.window.push(idle(message, 'passed'))
         else lane.passed = message.position
       } else if (lane.held.has(message.subject)) {
+        lane.keys.add(message.subject)
         lane.window.push(idle(message, 'behind'))
         if (lane.window.length === 1) return advance(lane)
       } else lane.window.push(start(lane, message))
@@ -191,10 +193,6 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
     const began = env.now()
     lane.keys.add(message.subject)
     active += 1
-    const leave = () => {
-      active -= 1
-      lane.keys.delete(message.subject)
-    }
     const ended = (committed: boolean) => {
       lane.committing -= 1
       run.state = committed ? 'passed' : 'working'
@@ -208,7 +206,8 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
       run.state = 'ready'
       return new Promise<typeof ended>((resolve, reject) => {
         run.go = (refusal) => (refusal === undefined ? resolve(ended) : reject(refusal))
-        advance(lane)
+        // When all of them wait already, they go on in their order.
+        queueMicrotask(() => advance(lane))
       })
     }
     const made = delivery({
@@ -233,7 +232,7 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
       } finally {
         if (moved) {
           aside += 1
-          leave()
+          active -= 1
         } else working.delete(message)
       }
       return moved
@@ -255,12 +254,13 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
         await made.rest()
         if (made.held) await endAside(message, end)
         else {
-          leave()
-          if (end !== undefined) {
-            run.error = end.error
-            if (!made.settled) run.state = 'failed'
-            else log.warn('a handler failed after its step', { event: message.type }, end.error)
-          }
+          active -= 1
+          // A failed one keeps its key until it is held.
+          if (made.settled) lane.keys.delete(message.subject)
+          else run.state = 'failed'
+          run.error = end?.error
+          if (end !== undefined && made.settled)
+            log.warn('a handler failed after its step', { event: message.type }, end.error)
         }
         const others = full ? [...lanes.values()] : []
         full = false

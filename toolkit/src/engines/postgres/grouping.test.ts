@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest'
+import { eventually } from '../../testing/eventually.ts'
 import { startPostgres } from '../../testing/postgres-server.ts'
 import { groupingSuite } from '../sql/grouping.suite.ts'
 import { SqlError } from '../sql/database.ts'
@@ -69,6 +70,7 @@ if ('missing' in started) {
     const asked = async (
       text: string,
       values: readonly (readonly (string | number | readonly string[] | null)[])[],
+      asOne = false,
     ) => {
       // One connection: its prepared statements tell what was asked.
       const server = postgres({ url, prefix, poolSize: 1 })
@@ -84,13 +86,19 @@ if ('missing' in started) {
       for (const one of values) apart.push(await ask(one))
       const together = await Promise.all(values.map(ask))
       const again = await Promise.all(values.map(ask))
-      const statements = await database.read((session) =>
-        session.query<{ text: string }>(`select statement as text from pg_prepared_statements`),
-      )
+      const gathered = async () => {
+        await Promise.all(values.map(ask))
+        const statements = await database.read((session) =>
+          session.query<{ text: string }>('select statement as text from pg_prepared_statements'),
+        )
+        return statements.some((one) => one.text.includes('serval_reader'))
+      }
+      // On a busy machine reads take long, and then each asks for itself for a while.
+      if (asOne) await eventually(gathered, 'one statement for all')
       await server.close()
       expect(together).toEqual(apart)
       expect(again).toEqual(apart)
-      return { apart, gathered: statements.some((one) => one.text.includes('serval_reader')) }
+      return apart
     }
 
     test('get what each would have got by itself', async () => {
@@ -98,9 +106,9 @@ if ('missing' in started) {
       const byKey = await asked(
         'select * from item where id = $1',
         keys.map((key) => [key]),
+        true,
       )
-      expect(byKey.gathered).toBe(true)
-      expect(byKey.apart[0]).toEqual([{ id: 'k1', n: 1, tags: ['t1', 'quote "\\ {}'] }])
+      expect(byKey[0]).toEqual([{ id: 'k1', n: 1, tags: ['t1', 'quote "\\ {}'] }])
       await asked('select id, n from item where n > $1::integer and n <= $2::integer order by n desc;', [
         [1, 5], [10, 30], [60, 70], [null, 3],
       ]) // prettier-ignore

@@ -14,7 +14,7 @@ import type { Channel, CommitTogether, Statement } from './transaction.ts'
 const maxTransactions = 64
 const maxStatements = 512
 /** How long a group waits for more, where the one before it had several: milliseconds. */
-const lingerMs = 2
+const lingerMs = 4
 
 interface Member {
   readonly statements: readonly Statement[]
@@ -62,14 +62,25 @@ export const commitTogether = (
       .then((channel) => commit(channel, member.statements))
       .then(member.resolve, member.reject)
 
+  /** The last of each chain that runs apart. */
+  const chains = new Map<string, Promise<void>>()
+
+  const followsApart = (member: Member): boolean => {
+    const chain = chains.size === 0 ? undefined : chainOf(member)
+    return chain !== undefined && chains.has(chain)
+  }
+
   /** Each by itself, at once; one after the other where they build on each other. */
   const apart = (members: readonly Member[]) => {
-    const chains = new Map<string, Promise<void>>()
     for (const member of members) {
       const chain = chainOf(member)
       const before = chain === undefined ? undefined : chains.get(chain)
       const run = before === undefined ? alone(member) : before.then(() => alone(member))
-      if (chain !== undefined) chains.set(chain, run)
+      if (chain === undefined) continue
+      chains.set(chain, run)
+      void run.then(() => {
+        if (chains.get(chain) === run) chains.delete(chain)
+      })
     }
   }
 
@@ -100,9 +111,13 @@ export const commitTogether = (
       await commit(channel, combined(members.map(({ statements }) => statements)))
       for (const member of members) member.resolve()
     } catch (error) {
-      if (process.env.GLOG) console.log('GROUP', members.length, String(error).slice(0, 150))
-      if (runsApart(error, members.length)) apart(members)
-      else for (const member of members) member.reject(error)
+      if (runsApart(error, members.length)) {
+        apart(members)
+        // Those behind them in their chains go there, too.
+        const followers = new Set(waiting.filter(followsApart))
+        waiting = waiting.filter((member) => !followers.has(member))
+        apart([...followers])
+      } else for (const member of members) member.reject(error)
     }
   }
 
@@ -123,7 +138,9 @@ export const commitTogether = (
 
   return (statements) =>
     new Promise((resolve, reject) => {
-      waiting.push({ statements, resolve, reject })
+      const member = { statements, resolve, reject }
+      if (followsApart(member)) return apart([member])
+      waiting.push(member)
       if (running) return
       running = true
       void run()
