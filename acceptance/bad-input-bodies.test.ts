@@ -4,14 +4,14 @@ import { afterAll, describe, expect, test } from 'vitest'
 import {
   placesOf,
   pointerOf,
-  targetOf,
   withValueAt,
   type ListedOperation,
   type Schema,
 } from './operations.ts'
-import { faultsOf, pointersOf, problemOf } from './problem.ts'
+import { faultsOf } from './faults.ts'
+import { pointersOf, problemOf } from './problem.ts'
 import { send, type Reply } from './raw-http.ts'
-import { all, json, known, pairs, valueAt, startShopUnderTest } from './shop-under-test.ts'
+import { all, json, pairs, pathOf, startShopUnderTest, valueAt } from './shop-under-test.ts'
 
 /*
  * Bad input of every kind that the conventions of the HTTP API name, against every operation that the shop's own documents list. Nothing of
@@ -78,7 +78,7 @@ describe('bodies', () => {
     all(pairs(withBody, Object.entries(notObjects)), async ([operation, [, body]]) => {
       const reply = await call(operation, { body, headers: json })
       expect(pointersOf(reply)).toEqual([''])
-      problemOf(reply, 400, 'invalid-input', targetOf(operation, known))
+      problemOf(reply, 400, 'invalid-input', pathOf(operation))
     }))
 
   test('64 levels are read', () =>
@@ -114,15 +114,19 @@ describe('bodies', () => {
       boolean: (value) => typeof value === 'boolean',
     }
     const wrong = (schema: Schema) =>
-      [null, true, 0.5, 'text', [], [null], {}, { text: {} }].filter(
-        (value) => !(types[schema.type ?? ''] ?? (() => true))(value),
-      )
+      [
+        ...[null, true, 0.5, 'text', [], [null], {}, { text: {} }],
+        // What asks for their length fails.
+        ...[{ length: { toString: 1 } }, { length: { valueOf: {}, toString: {} } }],
+      ].filter((value) => !(types[schema.type ?? ''] ?? (() => true))(value))
     return all(
       withBody.flatMap((operation) =>
         placesOf(operation.body!, withSample(operation))
           .filter(({ path }) => path.length > 0)
           .flatMap((place) =>
-            wrong(place.schema).map((value) => [operation, place, value] as const),
+            wrong(place.schema)
+              .filter((value) => value !== null || !place.nullable)
+              .map((value) => [operation, place, value] as const),
           ),
       ),
       async ([operation, { path }, value]) => {
@@ -173,10 +177,11 @@ describe('bodies', () => {
     const places = withBody.flatMap((operation) =>
       placesOf(operation.body!, withSample(operation))
         .filter(({ schema }) => schema.type === 'integer')
-        .map((place) => [operation, place.path] as const),
+        .map((place) => [operation, place] as const),
     )
     expect(places.length).toBeGreaterThan(3)
-    return all(pairs(places, numbers), async ([[operation, path], number]) => {
+    return all(pairs(places, numbers), async ([[operation, { path, schema }], number]) => {
+      if (number === '-1' && (schema.minimum ?? 0) < 0) return
       const body = JSON.stringify(withValueAt(withSample(operation), path, 'NUMBER')).replace(
         '"NUMBER"',
         number,
@@ -252,7 +257,7 @@ describe('bodies', () => {
         await call(operation, { body: '{}', headers: { 'content-type': type } }),
         415,
         'unsupported-media-type',
-        targetOf(operation, known),
+        pathOf(operation),
       ),
     )
     await all(
@@ -291,10 +296,12 @@ describe('bodies', () => {
     )
     expect(bodiless.map(({ id }) => id)).toContain('orders.cancel')
     await all(bodiless, async (operation) => {
-      expect((await call(operation, { body: '{}', headers: json })).status).toBe(404)
-      expect(
+      // What the path names is not there.
+      const taken = operation.parameters.some((one) => one.in === 'path') ? [404] : [200, 204]
+      expect(taken).toContain((await call(operation, { body: '{}', headers: json })).status)
+      expect(taken).toContain(
         (await call(operation, { body: '', headers: { 'content-type': 'text/plain' } })).status,
-      ).toBe(404)
+      )
       expect(pointersOf(await call(operation, { body: { surprise: 1 } }))).toEqual(['/surprise'])
       expect(pointersOf(await call(operation, { body: '[]', headers: json }))).toEqual([''])
       problemOf(
@@ -303,7 +310,7 @@ describe('bodies', () => {
       )
     })
     const pathNames = operations.flatMap((operation) =>
-      operation.method === 'GET'
+      operation.method === 'GET' || operation.method === 'DELETE'
         ? []
         : operation.parameters
             .filter((one) => one.in === 'path')
@@ -428,7 +435,7 @@ describe('made-up input', () => {
             'origin',
           ),
           async (text, raw, value, name) => {
-            const [path = ''] = targetOf(operation, known).split('?')
+            const [path = ''] = pathOf(operation).split('?')
             const encodable = encodeURIComponent(text.toWellFormed())
             const first = operation.parameters.find((one) => one.in === 'path')?.name
             const filled =

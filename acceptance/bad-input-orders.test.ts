@@ -1,9 +1,8 @@
 import { createHmac } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
-import { targetOf } from './operations.ts'
 import { pointersOf, problemOf } from './problem.ts'
-import { send } from './raw-http.ts'
-import { all, bearer, known, pairs, startShopUnderTest } from './shop-under-test.ts'
+import { bearer, send } from './raw-http.ts'
+import { all, known, pairs, pathOf, startShopUnderTest } from './shop-under-test.ts'
 
 /*
  * Bad input of every kind that the conventions of the HTTP API name, against every operation that the shop's own documents list. Nothing of
@@ -90,14 +89,14 @@ describe('who calls', () => {
         headers: { authorization },
         ...(operation.body === undefined ? {} : { body: withSample(operation) }),
       })
-      problemOf(reply, 401, 'unauthenticated', targetOf(operation, known))
+      problemOf(reply, 401, 'unauthenticated', pathOf(operation))
       expect(reply.headers['www-authenticate']).toMatch(/^Bearer/)
     })
     await all(guarded, async (operation) =>
       problemOf(
         await send(address, {
           method: operation.method,
-          path: targetOf(operation, known),
+          path: pathOf(operation),
           body: {},
         }),
         401,
@@ -116,7 +115,7 @@ describe('who calls', () => {
         await call(operation, { headers: bearer(customer), body }),
         403,
         'forbidden',
-        targetOf(operation, known),
+        pathOf(operation),
       ),
     )
     await all(forMerchants, async (operation) =>

@@ -37,8 +37,10 @@ export interface ListedOperation {
   readonly parameters: readonly Parameter[]
   readonly body: Schema | undefined
   readonly access: 'public' | 'bearer' | 'operator'
-  /** It answers a stream of events. */
-  readonly feed: boolean
+  /** The roles of which one is needed; empty where every user may call. */
+  readonly roles: readonly string[]
+  /** What a success answers. */
+  readonly answers: 'json' | 'events' | 'nothing'
 }
 
 interface Document {
@@ -53,14 +55,17 @@ interface DocumentedOperation {
   readonly responses: Readonly<
     Record<string, { readonly content?: Readonly<Record<string, unknown>> }>
   >
-  readonly security: readonly Readonly<Record<string, unknown>>[]
+  readonly security: readonly Readonly<Record<string, readonly string[]>>[]
 }
 
 export const operationsOf = async (address: string): Promise<readonly ListedOperation[]> => {
   const { paths } = (await send(address, { path: '/openapi.json' })).json<Document>()
   return Object.entries(paths).flatMap(([template, methods]) =>
     Object.entries(methods).map(([method, operation]) => {
-      const [scheme] = operation.security.flatMap((one) => Object.keys(one))
+      const [[scheme, roles] = []] = operation.security.flatMap((one) => Object.entries(one))
+      const contents = Object.entries(operation.responses)
+        .filter(([status]) => status.startsWith('2'))
+        .flatMap(([, { content = {} }]) => Object.keys(content))
       return {
         id: operation.operationId,
         method: method.toUpperCase(),
@@ -68,7 +73,13 @@ export const operationsOf = async (address: string): Promise<readonly ListedOper
         parameters: operation.parameters,
         body: operation.requestBody?.content['application/json'].schema,
         access: scheme === 'bearer' || scheme === 'operator' ? scheme : 'public',
-        feed: operation.responses['200']?.content?.['text/event-stream'] !== undefined,
+        roles: roles ?? [],
+        answers:
+          contents.length === 0
+            ? 'nothing'
+            : contents.includes('text/event-stream')
+              ? 'events'
+              : 'json',
       } as const
     }),
   )
@@ -135,16 +146,20 @@ export interface Place {
   readonly path: readonly (string | number)[]
   readonly schema: Schema
   readonly required: boolean
+  /** `null` fits as well. */
+  readonly nullable: boolean
 }
 
 /** All places in a sample that its schema describes, outer ones first. */
 export const placesOf = (
-  schema: Schema,
+  given: Schema,
   sample: unknown,
   path: readonly (string | number)[] = [],
   required = true,
 ): readonly Place[] => {
-  const here = { path, schema, required }
+  const nullable = given.anyOf?.some(({ type }) => type === 'null') ?? false
+  const schema = (nullable ? given.anyOf?.find(({ type }) => type !== 'null') : given) ?? given
+  const here = { path, schema, required, nullable }
   if (Array.isArray(sample) && schema.items !== undefined)
     return [
       here,

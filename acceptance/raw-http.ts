@@ -144,3 +144,5 @@ export const send = async (address: string, parts: RequestParts): Promise<Reply>
     )
   return reply
 }
+
+export const bearer = (token: string | undefined) => ({ authorization: `Bearer ${token}` })

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -10,6 +10,10 @@ export interface ShopOptions {
   readonly args?: readonly string[]
   /** Beside this process's own variables; undefined takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** The main program, in a module that does something else before; default the shop's own. */
+  readonly main?: 'acceptance/own-clock.ts' | 'acceptance/soak/measured.ts'
+  /** Options of the runtime itself. */
+  readonly runtimeArgs?: readonly string[]
 }
 
 export interface Ended {
@@ -21,7 +25,7 @@ export interface Ended {
 }
 
 /** Taken from the one who runs the tests, they would decide what is tested. */
-const ours = ['SERVAL_LOG', 'SERVAL_DATA', 'SERVAL_HOST', 'SERVAL_PORT', 'SERVAL_OPERATOR_PORT', 'SERVAL_DATABASE_URL'] // prettier-ignore
+const ours = ['SERVAL_LOG', 'SERVAL_DATA', 'SERVAL_HOST', 'SERVAL_PORT', 'SERVAL_OPERATOR_PORT', 'SERVAL_DATABASE_URL', 'SERVAL_DATABASE_PREFIX', 'SERVAL_SMTP_URL', 'SERVAL_DEVELOPMENT', 'SERVAL_CORS_ORIGINS', 'SERVAL_TRUSTED_PROXIES', 'SERVAL_BEHIND_TLS'] // prettier-ignore
 
 /** Node strips the types of each file at each start, unless it may keep the result. */
 const compiled = join(root, 'node_modules/.cache/serval/compiled')
@@ -38,9 +42,10 @@ export class ShopProcess {
   stderr = ''
   readonly readyInMs: Promise<number>
   readonly ended: Promise<Ended>
-  readonly #child: ChildProcess
+  readonly #child: ChildProcessWithoutNullStreams
 
-  constructor({ data, setup, args = [], env = {} }: ShopOptions) {
+  constructor(options: ShopOptions) {
+    const { data, setup, args = [], env = {}, main = 'shop/main.ts', runtimeArgs = [] } = options
     const begun = performance.now()
     const given = Object.fromEntries(ours.map((name) => [name, undefined]))
     const flags = [
@@ -50,9 +55,9 @@ export class ShopProcess {
       ...['--data', data],
       ...args,
     ]
-    const child = spawn(process.execPath, ['shop/main.ts', ...flags], {
+    const child = spawn(process.execPath, [...runtimeArgs, main, ...flags], {
       cwd: root,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...given, ...env },
     })
     this.#child = child
@@ -78,6 +83,15 @@ export class ShopProcess {
         resolve({ code, stdout: this.stdout, stderr: this.stderr, tookMs: took() })
       })
     })
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  /** A line on its stdin, to which the module listens that it was started with. */
+  tell(line: string): void {
+    this.#child.stdin.write(`${line}\n`)
   }
 
   signal(name: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): void {
@@ -111,3 +125,7 @@ export const killAll = async (): Promise<void> => {
   for (const child of alive) child.kill('SIGKILL')
   await Promise.all(ends)
 }
+
+/** The lines of a log whose messages are not among those that a test brings about. */
+export const unexpectedLines = (stderr: string, expected: RegExp): readonly string[] =>
+  stderr.split('\n').filter((line) => line.startsWith('{') && !expected.test(line))

@@ -144,8 +144,8 @@ describe('cannot start', () => {
     ))
 
   test('with a setup file that is none', async () => {
-    const complete = `system: { name: 'x', title: 'X', version: '1', services: [] }, development: false, stores: { open() {}, close() {}, name: 'x' }, ports: {},
-      listen() {}, authenticate() {}, public: { host: '127.0.0.1', port: 0 }, operator: { host: '127.0.0.1', port: 0 }, masterSecret() {}`
+    const complete = `system: { name: 'x', title: 'X', version: '1', services: [] }, development: false, stores: { open() {}, close() {}, name: 'x' }, cache: { open() {} }, ports: {},
+      listen() {}, authenticate() {}, edge: {}, public: { host: '127.0.0.1', port: 0 }, operator: { host: '127.0.0.1', port: 0 }, masterSecret() {}`
     const wired = (fields: string) =>
       `export default { name: 'x', wire: (settings) => ({ ${fields} }) }`
     const files: Record<string, readonly [string, RegExp]> = {

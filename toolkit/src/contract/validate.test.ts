@@ -36,6 +36,19 @@ test('a good input is what its schema reads, with its defaults', () => {
   expect(validInput(Order, good, true)).toEqual({ ...good, labels: {} })
 })
 
+test('objects that cannot become numbers are refused where lengths are asked for', () => {
+  for (const length of [{ toString: 1 }, { valueOf: {}, toString: 1 }])
+    for (const strict of [true, false]) {
+      expect(pointersOf({ ...good, lines: { length } }, strict)).toEqual(['/lines/length'])
+      const lines = [{ sku: { length }, quantity: 1 }]
+      expect(pointersOf({ ...good, lines }, strict)).toEqual(['/lines/0/sku/length'])
+    }
+  const broken = z.string().refine(() => {
+    throw new Error('a mistake of ours')
+  })
+  expect(() => validInput(broken, 'x', true)).toThrow('a mistake of ours')
+})
+
 test('each error is named by its JSON Pointer, also deep inside arrays', () => {
   const lines = [{ sku: 'a', quantity: 1 }, { sku: '', quantity: 101 }, { sku: 1 }]
   expect(pointersOf({ ...good, lines })).toEqual([

@@ -48,6 +48,34 @@ const brokenTexts = (value: unknown, path: PropertyKey[] = []): InputError[] => 
   ])
 }
 
+/** The first object in it whose own members hide how objects become numbers and texts. */
+const hidingObject = (value: unknown, path: PropertyKey[] = []): PropertyKey[] | undefined => {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (Object.hasOwn(value, 'toString') || Object.hasOwn(value, 'valueOf')) return path
+  for (const [name, item] of Object.entries(value)) {
+    const found = hidingObject(item, [...path, name])
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/**
+ * Zod's checks of a length run on values of another type too, and throw where the `length` of one is an object that cannot
+ * become a number, such as `{"length":{"toString":1}}`.
+ */
+const safelyParsed = <S extends z.ZodType>(schema: S, sent: unknown) => {
+  try {
+    return schema.safeParse(sent)
+  } catch (error) {
+    const path = hidingObject(sent)
+    if (path === undefined) throw error
+    const fault = { pointer: jsonPointer(path), message: 'This value is not taken here' }
+    throw failure('invalid-input', `${fault.pointer}: ${fault.message}`, {
+      data: { errors: [fault] },
+    })
+  }
+}
+
 /**
  * The input as its schema reads it. A strict reader (the public edge) refuses unknown fields; between services they
  * are ignored, so that a newer caller can talk to an older server. Throws `invalid-input` with `data.errors`.
@@ -57,7 +85,7 @@ export const validInput = <S extends z.ZodType>(
   sent: unknown,
   strict: boolean,
 ): z.output<S> => {
-  const parsed = schema.safeParse(sent)
+  const parsed = safelyParsed(schema, sent)
   const errors: InputError[] = parsed.success
     ? strict
       ? [...brokenTexts(sent), ...unknownFields(sent, parsed.data)]
