@@ -30,7 +30,7 @@ afterAll(async () => {
 })
 
 /** Generous: a start that fails takes a second at most, unless the machine is busy. */
-const soonMs = 10_000
+const soonMs = 18_000
 
 const refusalOf = ({ code, stdout, stderr, tookMs }: Ended): string => {
   expect({ code, stdout, stderr }).toEqual({

@@ -43,6 +43,10 @@ export const values: readonly unknown[] = [
   { __proto__: null, constructor: 1 },
   { toString: 'x' },
   { length: 1e9 },
+  { length: { toString: 1 } },
+  { length: { valueOf: {}, toString: {} } },
+  { size: { toString: 1 } },
+  { toJSON: 1 },
   Array.from({ length: 1_201 }, (_, at) => at),
 ]
 

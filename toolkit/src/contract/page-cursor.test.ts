@@ -39,6 +39,10 @@ test('a cursor that no list answered with is refused', () => {
     btoa('{"at": 1, "id": "a"}'),
   ])
     expect(() => cursor.decode(text)).toThrow(refused)
+  const short = pageCursor(z.strictObject({ id: z.string().max(9) }))
+  expect(() => short.decode(btoa('{"id":{"length":{"toString":1}}}').replaceAll('=', ''))).toThrow(
+    refused,
+  )
   fc.assert(
     fc.property(places, fc.nat(), fc.string({ minLength: 1, maxLength: 1 }), (at, index, char) => {
       const text = cursor.encode(at)
