@@ -15,7 +15,7 @@ import { progressOn, type Progress } from './progress.ts'
 import { sampleOf } from './quantiles.ts'
 import { reportOf, reportText, type Report } from './report.ts'
 import { Session } from './session.ts'
-import { mailsSent, ordersSettled, timeToFinal } from './settle.ts'
+import { mailsNoted, mailsSent, ordersSettled, timeToFinal } from './settle.ts'
 import { orderIds, readOutcomes, readStock, sendAgain } from './verify.ts'
 
 type Output = Pick<NodeJS.WriteStream, 'write' | 'isTTY'>
@@ -102,6 +102,7 @@ export const replayed = async (options: ReplayOptions, progress: Progress): Prom
   const idsBefore = new Set(there.flat())
   const isFresh = ({ id }: Placed) => !idsBefore.has(id)
 
+  await mailsNoted(together)
   const before = await readBooks(shop, patiently)
   progress.tell(`run ${run}: --run ${run} continues it if it is stopped`)
   const startedAt = new Date(env.now()).toISOString()
@@ -124,6 +125,7 @@ export const replayed = async (options: ReplayOptions, progress: Progress): Prom
   const fresh = placed.filter(isFresh)
   const sentBefore = before.mailsConfirmed + before.mailsCancelled
   if (settled.left === 0) await mailsSent(fresh.length, sentBefore, together)
+  await mailsNoted(together)
 
   const kept = placed.filter(({ body }) => body !== undefined)
   const same = await sendAgain(kept, run, shop, setUp)

@@ -22,11 +22,12 @@ const drained = async (
   name: string,
   left: () => Promise<number>,
   { env, clock, progress }: SettleOptions,
+  patienceMs = stalledAfterMs,
 ) => {
   let before = await left()
   if (before <= 0) return { left: 0, at: clock() }
   const phase = progress.phase(name, before)
-  for (let movedAt = clock(); before > 0 && clock() - movedAt < stalledAfterMs;) {
+  for (let movedAt = clock(); before > 0 && clock() - movedAt < patienceMs;) {
     await env.sleep(askEveryMs)
     const now = await left()
     if (now !== before) movedAt = clock()
@@ -53,6 +54,18 @@ export const mailsSent = async (wanted: number, before: number, options: SettleO
     return wanted + before - orders.reduce((sum, { notifications }) => sum + notifications, 0)
   }
   await drained('mails', missing, options)
+}
+
+/** Waits until each mail in the embedded mailbox is also noted as sent: between the two, sums do not agree. */
+export const mailsNoted = async (options: SettleOptions) => {
+  const audit = () => options.shop.operator.notifications.audit({})
+  const unnoted = async () => {
+    const { sent, mailbox } = await options.patiently(audit)
+    const noted = sent.reduce((sum, { notifications }) => sum + notifications, 0)
+    return mailbox === undefined ? 0 : mailbox.mails - noted
+  }
+  // Mails of people who were erased since are noted no more.
+  await drained('mails', unnoted, options, 2_000)
 }
 
 /** Looks at an order until it is final; answers how long that took after the reply. Undefined when it takes over `limitMs`. */
