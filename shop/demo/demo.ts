@@ -187,7 +187,7 @@ const day = async (address: string, { out }: DemoIo): Promise<boolean> => {
   const sent = await mails(customer, expected, env)
   const kinds = Map.groupBy(sent, ({ kind }) => kind)
   const count = (kind: 'order-confirmed' | 'order-cancelled') => kinds.get(kind)?.length ?? 0
-  const told = `${count('order-confirmed')} confirmed, ${count('order-cancelled')} cancelled, 1 about the account`
+  const told = `${count('order-confirmed')} confirmed, ${count('order-cancelled')} cancelled, 1 other`
   tell(`${sent.length} mails to ${customer.email}: ${told}.`)
   for (const { subject, sentAt } of sent) tell(`  ${sentAt.slice(11, 19)}  ${subject}`)
   tell()
