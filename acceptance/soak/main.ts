@@ -1,4 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -6,6 +13,7 @@ import { send } from '../raw-http.ts'
 import { killAll, startShop, unexpectedLines, type ShopProcess } from '../shop-process.ts'
 import { fit } from '../statistics.ts'
 import { until } from '../until.ts'
+import { openMailSink } from './mail-sink.ts'
 import { plot, type Point } from './plot.ts'
 import { openTraffic } from './traffic.ts'
 
@@ -25,6 +33,7 @@ const help = `
     --setup NAME     of the shop that is started for it (default kitten)
     --svg FILE       a picture of it
     --seed N
+    --only KIND      of requests, such as place, search or events (see traffic.ts); may be given more than once
 
   big-cat needs SERVAL_DATABASE_URL. Ctrl+C ends it with what is known until then.
 `
@@ -37,6 +46,7 @@ const { values } = parseArgs({
     setup: { type: 'string', default: 'kitten' },
     svg: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    only: { type: 'string', multiple: true },
     help: { type: 'boolean', default: false },
   },
 })
@@ -45,6 +55,15 @@ const mib = 1024 * 1024
 const isBun = process.versions['bun'] !== undefined
 /** Of heap, for each million requests. */
 const mostGrowth = 0.5
+
+/** What a descriptor is of; it may have been closed since. */
+const linkOf = (pid: number, name: string): string[] => {
+  try {
+    return [readlinkSync(`/proc/${pid}/fd/${name}`)]
+  } catch {
+    return []
+  }
+}
 
 /** Waits until every order has come to its end, and the garbage is collected. */
 const measure = async (shop: ShopProcess, requests: number): Promise<Point> => {
@@ -67,7 +86,9 @@ const measure = async (shop: ShopProcess, requests: number): Promise<Point> => {
   const { held } = JSON.parse(told ?? '{}') as {
     held: { heapUsed: number; external: number; rss: number }
   }
-  const descriptors = readdirSync(`/proc/${shop.pid}/fd`).length
+  const open = readdirSync(`/proc/${shop.pid}/fd`).flatMap((name) => linkOf(shop.pid, name))
+  // An embedded database keeps files of its tables open, up to a limit of its own.
+  const tables = open.filter((path) => path.includes('/database/')).length
   const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${shop.pid}/status`, 'utf8'))?.[1])
   return {
     requests,
@@ -75,16 +96,18 @@ const measure = async (shop: ShopProcess, requests: number): Promise<Point> => {
     heapMib: (held.heapUsed - (isBun ? held.external : 0)) / mib,
     externalMib: held.external / mib,
     rssMib: rss / 1024,
-    descriptors,
+    descriptors: open.length - tables,
+    tables,
   }
 }
 
-const shown = ({ requests, heapMib, externalMib, rssMib, descriptors }: Point): string =>
-  `  ${String(requests).padStart(9)} requests: heap ${heapMib.toFixed(2)} MiB, external ${externalMib.toFixed(1)} MiB, resident ${rssMib.toFixed(0)} MiB, ${descriptors} descriptors`
+const shown = ({ requests, heapMib, externalMib, rssMib, descriptors, tables }: Point): string =>
+  `  ${String(requests).padStart(9)} requests: heap ${heapMib.toFixed(2)} MiB, external ${externalMib.toFixed(1)} MiB, resident ${rssMib.toFixed(0)} MiB, ${descriptors} descriptors, ${tables} files of tables`
 
 const run = async (): Promise<boolean> => {
   const [requests, warmUp, count] = [values.requests, values['warm-up'], values.points].map(Number)
   if (requests === undefined || warmUp === undefined || count === undefined) return false
+  const sink = await openMailSink()
   const data = mkdtempSync(join(tmpdir(), 'serval-soak-'))
   let stopped = false
   process.on('SIGINT', () => (stopped = true))
@@ -95,12 +118,18 @@ const run = async (): Promise<boolean> => {
       main: 'acceptance/soak/measured.ts',
       runtimeArgs: isBun ? [] : ['--expose-gc'],
       env: {
+        // The mailbox that stands for a mail server keeps every mail.
+        SERVAL_SMTP_URL: sink.url,
         SERVAL_DATABASE_URL: process.env['SERVAL_DATABASE_URL'],
         SERVAL_DATABASE_PREFIX: process.env['SERVAL_DATABASE_PREFIX'],
       },
     })
-    const traffic = await openTraffic(shop, Number(values.seed))
+    const traffic = await openTraffic(shop, {
+      seed: Number(values.seed),
+      only: values.only ?? [],
+    })
     const begun = performance.now()
+    if (values.only === undefined) await traffic.fill()
     await traffic.run(warmUp)
     const points = [await measure(shop, 0)]
     console.log(
@@ -128,7 +157,7 @@ const run = async (): Promise<boolean> => {
       `\n  For each million requests: heap ${heap.toFixed(2)} MiB (at most ${mostGrowth}), resident ${rss.toFixed(1)} MiB, descriptors ${files.toFixed(1)}`,
     )
     console.log(
-      `  ${Math.round(seconds)} s; replies: ${statuses.map(([status, times]) => `${status}×${times}`).join(' ')}\n`,
+      `  ${Math.round(seconds)} s; ${sink.mails()} mails; replies: ${statuses.map(([status, times]) => `${status}×${times}`).join(' ')}\n`,
     )
     const logged = unexpectedLines(shop.stderr, /a refresh token was used again/)
     if (logged.length > 0)
@@ -137,6 +166,7 @@ const run = async (): Promise<boolean> => {
     return heap <= mostGrowth && !broken
   } finally {
     await killAll()
+    sink.close()
     rmSync(data, { recursive: true, force: true })
   }
 }

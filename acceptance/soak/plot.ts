@@ -5,7 +5,10 @@ export interface Point {
   readonly heapMib: number
   readonly externalMib: number
   readonly rssMib: number
+  /** Open ones, but those of tables. */
   readonly descriptors: number
+  /** Files of tables that an embedded database keeps open. */
+  readonly tables: number
 }
 
 const width = 640

@@ -8,6 +8,11 @@ import { openWorld, type Place, type SignedIn } from '../world.ts'
  */
 
 export interface Traffic {
+  /**
+   * Fills what keeps the last so many of something: tokens that were verified, own events. They are bounded, but in mixed
+   * traffic it would take a day until they are full.
+   */
+  fill(): Promise<void>
   /** Sends so many, over some connections. */
   run(requests: number): Promise<void>
   readonly statuses: ReadonlyMap<number, number>
@@ -16,7 +21,17 @@ export interface Traffic {
 const customers = 20
 const latestOrders = 200
 
-export const openTraffic = async (place: Place, seed: number, workers = 16): Promise<Traffic> => {
+export interface TrafficOptions {
+  readonly seed: number
+  /** Names of the kinds of requests that are sent; all, if none. */
+  readonly only?: readonly string[]
+  readonly workers?: number
+}
+
+export const openTraffic = async (
+  place: Place,
+  { seed, only = [], workers = 16 }: TrafficOptions,
+): Promise<Traffic> => {
   const world = await openWorld(place)
   const random = randomFrom(seed)
   const skus: string[] = []
@@ -43,6 +58,7 @@ export const openTraffic = async (place: Place, seed: number, workers = 16): Pro
   const tokenOf = (owner: number) => users[owner]?.token ?? ''
 
   interface Kind {
+    readonly name: string
     readonly weight: number
     readonly make: (r: Random) => {
       readonly parts: RequestParts
@@ -52,9 +68,10 @@ export const openTraffic = async (place: Place, seed: number, workers = 16): Pro
   const read = (path: string, headers: Record<string, string> = key) => ({
     parts: { path, headers },
   })
-  const kinds: readonly Kind[] = [
-    { weight: 300, make: (r) => read(`/api/v1/products/${r.pick(skus)}`) },
+  const everyKind: readonly Kind[] = [
+    { name: 'product', weight: 300, make: (r) => read(`/api/v1/products/${r.pick(skus)}`) },
     {
+      name: 'revalidation',
       weight: 40,
       make: (r) => {
         const path = `/api/v1/products/${r.pick(skus)}`
@@ -65,17 +82,19 @@ export const openTraffic = async (place: Place, seed: number, workers = 16): Pro
         }
       },
     },
-    { weight: 60, make: () => read('/api/v1/products?limit=20') },
-    { weight: 30, make: (r) => read(`/api/v1/products?q=word${r.below(1_000)}`) },
-    { weight: 20, make: () => read('/api/v1/categories') },
-    { weight: 60, make: (r) => read(`/api/v1/stock/${r.pick(skus)}`) },
+    { name: 'list', weight: 60, make: () => read('/api/v1/products?limit=20') },
+    { name: 'search', weight: 30, make: (r) => read(`/api/v1/products?q=word${r.below(1_000)}`) },
+    { name: 'categories', weight: 20, make: () => read('/api/v1/categories') },
+    { name: 'stock', weight: 60, make: (r) => read(`/api/v1/stock/${r.pick(skus)}`) },
     {
+      name: 'quote',
       weight: 120,
       make: (r) => ({
         parts: { method: 'POST', path: '/api/v1/quotes', headers: key, body: { lines: lines(r) } },
       }),
     },
     {
+      name: 'place',
       weight: 60,
       make: (r) => {
         const owner = someUser(r)
@@ -97,25 +116,40 @@ export const openTraffic = async (place: Place, seed: number, workers = 16): Pro
       },
     },
     {
+      name: 'order',
       weight: 70,
       make: (r) => {
         const { id, owner } = orders.length === 0 ? { id: 'none', owner: 0 } : r.pick(orders)
         return read(`/api/v1/orders/${id}`, as(tokenOf(owner)))
       },
     },
-    { weight: 40, make: (r) => read('/api/v1/orders', as(tokenOf(someUser(r)))) },
+    { name: 'orders', weight: 40, make: (r) => read('/api/v1/orders', as(tokenOf(someUser(r)))) },
     {
+      name: 'events',
       weight: 10,
       make: (r) => {
         const { id, owner } = orders.length === 0 ? { id: 'none', owner: 0 } : r.pick(orders)
         return read(`/api/v1/orders/${id}/events`, as(tokenOf(owner)))
       },
     },
-    { weight: 40, make: (r) => read('/api/v1/users/me', as(tokenOf(someUser(r)))) },
-    { weight: 20, make: (r) => read('/api/v1/notifications', as(tokenOf(someUser(r)))) },
-    { weight: 5, make: () => read('/api/v1/admin/orders', as(merchant.token)) },
-    { weight: 3, make: () => read('/api/v1/analytics/sales?bucket=hour', as(merchant.token)) },
     {
+      name: 'profile',
+      weight: 40,
+      make: (r) => read('/api/v1/users/me', as(tokenOf(someUser(r)))),
+    },
+    {
+      name: 'notifications',
+      weight: 20,
+      make: (r) => read('/api/v1/notifications', as(tokenOf(someUser(r)))),
+    },
+    { name: 'all-orders', weight: 5, make: () => read('/api/v1/admin/orders', as(merchant.token)) },
+    {
+      name: 'sales',
+      weight: 3,
+      make: () => read('/api/v1/analytics/sales?bucket=hour', as(merchant.token)),
+    },
+    {
+      name: 'amend',
       weight: 6,
       make: (r) => ({
         parts: {
@@ -126,12 +160,21 @@ export const openTraffic = async (place: Place, seed: number, workers = 16): Pro
         },
       }),
     },
-    { weight: 10, make: () => read('/health/ready') },
-    { weight: 4, make: () => read('/openapi.json') },
-    { weight: 40, make: (r) => read(`/api/v1/products/NOT-HERE-${r.below(1_000_000)}`) },
-    { weight: 10, make: (r) => read(`/nowhere/${r.below(1_000_000)}`) },
-    { weight: 10, make: (r) => read('/api/v1/users/me', as(`garbage-${r.below(1_000_000)}`)) },
+    { name: 'health', weight: 10, make: () => read('/health/ready') },
+    { name: 'document', weight: 4, make: () => read('/openapi.json') },
     {
+      name: 'missing',
+      weight: 40,
+      make: (r) => read(`/api/v1/products/NOT-HERE-${r.below(1_000_000)}`),
+    },
+    { name: 'nowhere', weight: 10, make: (r) => read(`/nowhere/${r.below(1_000_000)}`) },
+    {
+      name: 'garbage',
+      weight: 10,
+      make: (r) => read('/api/v1/users/me', as(`garbage-${r.below(1_000_000)}`)),
+    },
+    {
+      name: 'bad-input',
       weight: 30,
       make: (r) => ({
         parts: {
@@ -143,6 +186,7 @@ export const openTraffic = async (place: Place, seed: number, workers = 16): Pro
       }),
     },
     {
+      name: 'refresh',
       weight: 2,
       make: (r) => {
         const user = users[someUser(r)]
@@ -162,6 +206,7 @@ export const openTraffic = async (place: Place, seed: number, workers = 16): Pro
       },
     },
     {
+      name: 'wrong-password',
       weight: 0.5,
       make: (r) => {
         const email = `nobody-${r.below(1_000_000)}@example.org`
@@ -170,11 +215,13 @@ export const openTraffic = async (place: Place, seed: number, workers = 16): Pro
       },
     },
   ]
+  const kinds = everyKind.filter(({ name }) => only.length === 0 || only.includes(name))
   const total = kinds.reduce((sum, { weight }) => sum + weight, 0)
   const someKind = (): Kind => {
     let at = (random.below(1_000_000) / 1_000_000) * total
-    const found = kinds.find(({ weight }) => (at -= weight) < 0)
-    return found ?? (kinds[0] as Kind)
+    const found = kinds.find(({ weight }) => (at -= weight) <= 0)
+    if (found === undefined) throw new Error('there is no such kind of request')
+    return found
   }
 
   /** Access tokens live ten minutes. */
@@ -187,8 +234,47 @@ export const openTraffic = async (place: Place, seed: number, workers = 16): Pro
     openConnection(place.address),
   )
   let signedInAt = performance.now()
+  /** So many bounded stores keep. */
+  const mostKept = 10_500
+  const fillTokens = async (connection: Connection, user: (typeof users)[number]) => {
+    for (let left = mostKept / users.length; left > 0; left--) {
+      const { refreshToken } = user
+      const body = { refreshToken }
+      const path = '/api/v1/auth/refresh'
+      const reply = await connection.send({ method: 'POST', path, headers: key, body })
+      const next = reply?.json<SignedIn>()
+      Object.assign(user, { token: next?.accessToken, refreshToken: next?.refreshToken })
+      await connection.send({ path: '/api/v1/users/me', headers: as(user.token) })
+    }
+  }
+  const fillEvents = async (connection: Connection, sku: string) => {
+    for (let left = mostKept / skus.length; left > 0; left--)
+      await connection.send({
+        method: 'PATCH',
+        path: `/api/v1/products/${sku}`,
+        headers: as(merchant.token),
+        body: { description: `word${left}` },
+      })
+  }
+
   return {
     statuses,
+    fill: async () => {
+      const each = async <T>(
+        items: readonly T[],
+        work: (connection: Connection, item: T) => Promise<void>,
+      ) => {
+        const waiting = [...items]
+        await Promise.all(
+          connections.map(async (connection) => {
+            for (let item = waiting.shift(); item !== undefined; item = waiting.shift())
+              await work(connection, item)
+          }),
+        )
+      }
+      await each(users, fillTokens)
+      await each(skus, fillEvents)
+    },
     run: async (requests) => {
       let left = requests
       const worker = async (connection: Connection) => {
