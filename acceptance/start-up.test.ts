@@ -198,7 +198,7 @@ describe('cannot start', () => {
       expect(refusal).toMatch(says)
       if (!/SERVAL_/.test(refusal)) expect(refusal).toContain(setup)
     })
-  })
+  }, 60_000)
 
   test('with a database server that is not there, or does not let it in', async () => {
     // Tells whoever comes that the password is wrong, in PostgreSQL's words (protocol 3.0, ErrorResponse).
@@ -320,7 +320,7 @@ test('a damaged data folder is refused, nothing is taken from it, and repaired i
       expect(await shop.stop()).toMatchObject({ code: 0 })
     }),
   )
-}, 60_000)
+}, 120_000)
 
 /** A request whose head the shop has taken, and whose body it waits for. */
 const halfARequest = async (
@@ -377,7 +377,7 @@ describe('a shop that runs', () => {
       code: 0,
       stderr: '\n  stopping: finishing what is under way (once more ends at once)\n',
     })
-  })
+  }, 60_000)
 
   test('ends at once when it is interrupted twice or killed, and starts again with everything', async () => {
     const shop = await startShop({ data: used })
@@ -398,5 +398,5 @@ describe('a shop that runs', () => {
     const last = await startShop({ data: used })
     expect(await ordersOf(last)).toEqual({ confirmed: 4 })
     expect(await last.stop()).toMatchObject({ code: 0 })
-  })
+  }, 60_000)
 })
