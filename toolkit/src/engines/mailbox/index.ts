@@ -4,6 +4,8 @@ import { fileJournal, memoryJournal, type Journal, type Place } from './journal.
 export interface MailboxOptions {
   /** JSON lines, appended to; in memory, for as long as this process lives, when it is left out. One process at a time. */
   readonly file?: string | undefined
+  /** Mails that can be read and are known when they come again: the newest so many, default 10,000. The file keeps all. */
+  readonly recent?: number
   readonly env?: Env
 }
 
@@ -28,12 +30,12 @@ export interface Mailbox {
     readonly limit: number
     readonly to?: string | undefined
   }): readonly MailboxItem[]
-  /** Mails held, and repeats that were dropped. */
+  /** Mails that came, and repeats that were dropped. */
   count(): { readonly mails: number; readonly repeats: number }
 }
 
 export interface MailboxMailer {
-  /** Resolves when the mail is kept. A mail whose Message-ID is there already is counted and dropped. */
+  /** Resolves when the mail is kept. A mail whose Message-ID is among the recent ones is counted and dropped. */
   send(mail: MailboxMail): Promise<void>
   readonly mailbox: Mailbox
   /** Reads what the file holds; rejects the start of a host when it cannot. Done by the first use otherwise. */
@@ -57,51 +59,59 @@ interface Slot {
   repeats: number
 }
 
-/** What is kept in memory: where each mail lies, in the order of arrival. */
+/** What is kept in memory: where each recent mail lies, in the order of arrival. */
 class Index {
+  readonly #recent: number
   readonly #slots = new Map<string, Slot>()
-  readonly #order: Slot[] = []
+  #mails = 0
   #repeats = 0
 
-  take(entry: Entry, place: Place): void {
-    if ('repeated' in entry) return this.repeat(entry.repeated)
-    const slot = { place, to: entry.to, repeats: 0 }
-    this.#slots.set(entry.messageId, slot)
-    this.#order.push(slot)
+  constructor(recent: number) {
+    this.#recent = recent
+  }
+
+  /** Answers a place that it will not ask for again. */
+  take(entry: Entry, place: Place): Place | undefined {
+    if ('repeated' in entry) {
+      this.#repeats += 1
+      const slot = this.#slots.get(entry.repeated)
+      if (slot !== undefined) slot.repeats += 1
+      return place
+    }
+    this.#mails += 1
+    this.#slots.set(entry.messageId, { place, to: entry.to, repeats: 0 })
+    if (this.#slots.size <= this.#recent) return undefined
+    const [[messageId, oldest] = []] = this.#slots
+    if (messageId !== undefined) this.#slots.delete(messageId)
+    return oldest?.place
   }
 
   has(messageId: string): boolean {
     return this.#slots.has(messageId)
   }
 
-  repeat(messageId: string): void {
-    const slot = this.#slots.get(messageId)
-    if (slot === undefined) return
-    slot.repeats += 1
-    this.#repeats += 1
-  }
-
   newest(limit: number, to: string | undefined): Slot[] {
-    const found: Slot[] = []
-    for (let at = this.#order.length - 1; at >= 0 && found.length < limit; at--) {
-      const slot = this.#order[at]
-      if (slot !== undefined && (to === undefined || slot.to === to)) found.push(slot)
-    }
-    return found
+    const all = [...this.#slots.values()]
+    const wanted = to === undefined ? all : all.filter((slot) => slot.to === to)
+    return wanted.slice(-limit).reverse()
   }
 
   count() {
-    return { mails: this.#order.length, repeats: this.#repeats }
+    return { mails: this.#mails, repeats: this.#repeats }
   }
 }
 
 /** Mail without a server, for development: a mailbox that takes everything and can be read. */
-export const mailbox = ({ file, env = systemEnv() }: MailboxOptions = {}): MailboxMailer => {
+export const mailbox = ({
+  file,
+  recent = 10_000,
+  env = systemEnv(),
+}: MailboxOptions = {}): MailboxMailer => {
   let opened: { readonly index: Index; readonly journal: Journal<Entry> } | undefined
   const open = () => {
     if (opened !== undefined) return opened
-    const index = new Index()
-    const take = (entry: Entry, place: Place) => index.take(entry, place)
+    const index = new Index(recent)
+    const take = (entry: Entry, place: Place) => void index.take(entry, place)
     const journal = file === undefined ? memoryJournal<Entry>() : fileJournal(file, entryOf, take)
     return (opened = { index, journal })
   }
@@ -112,7 +122,8 @@ export const mailbox = ({ file, env = systemEnv() }: MailboxOptions = {}): Mailb
       const entry: Entry = index.has(messageId)
         ? { repeated: messageId }
         : { messageId, to, subject, text, at: rfc3339(env.now()) }
-      index.take(entry, journal.append(entry))
+      const forgotten = index.take(entry, journal.append(entry))
+      if (forgotten) journal.forget(forgotten)
     },
     mailbox: {
       newest: ({ limit, to }) => {

@@ -21,19 +21,26 @@ export interface Journal<Entry> {
   /** When it returns, the entry outlives this process. */
   append(entry: Entry): Place
   read(place: Place): Entry
+  /** It will not be read again: a journal in memory lets it go. */
+  forget(place: Place): void
   close(): void
 }
 
 /** A journal for as long as this process lives. */
 export const memoryJournal = <Entry>(): Journal<Entry> => {
-  const entries: Entry[] = []
+  const entries = new Map<number, Entry>()
+  let count = 0
   return {
-    append: (entry) => ({ at: entries.push(entry) - 1, bytes: 0 }),
+    append: (entry) => {
+      entries.set((count += 1), entry)
+      return { at: count, bytes: 0 }
+    },
     read: ({ at }) => {
-      const entry = entries[at]
+      const entry = entries.get(at)
       if (entry === undefined) throw failure('internal', `a journal has no entry ${at}`)
       return entry
     },
+    forget: ({ at }) => void entries.delete(at),
     close: () => undefined,
   }
 }
@@ -119,6 +126,7 @@ export const fileJournal = <Entry>(
       readSync(file, buffer, 0, bytes, at)
       return parse(buffer.toString('utf8'))
     },
+    forget: () => undefined,
     close: () => closeSync(file),
   }
 }

@@ -62,6 +62,30 @@ for (const [kind, fileOf] of [
       expect(box.mailbox.newest({ limit: 5 }).map((item) => item.repeats)).toEqual([0, 2])
       box.close()
     })
+
+    test('the most recent mails are known, all are counted', async () => {
+      const file = fileOf()
+      const box = mailbox({ file, recent: 3 })
+      for (const n of [1, 2, 3, 4, 3]) await box.send(mail(n))
+      const seen = (from: typeof box) => [
+        from.mailbox.newest({ limit: 9 }).map(({ subject, repeats }) => [subject, repeats]),
+        from.mailbox.count(),
+      ]
+      const held = [
+        [
+          ['Mail 4', 0],
+          ['Mail 3', 1],
+          ['Mail 2', 0],
+        ],
+        { mails: 4, repeats: 1 },
+      ]
+      expect(seen(box)).toEqual(held)
+      box.close()
+      if (file === undefined) return
+      const again = mailbox({ file, recent: 3 })
+      expect(seen(again)).toEqual(held)
+      again.close()
+    })
   })
 
 test('a mailbox opened again holds what it held, repeats included', async () => {
