@@ -101,6 +101,7 @@ function toolkitRule(from, to, name) {
   if (to.area === 'serval') return `import of '${name}': inside the toolkit, import by path`
   if (!name.startsWith('.')) {
     if (!core.includes(from.floor) || /^zod(\/|$)/.test(name)) return undefined
+    if (from.floor === 'base' && name === 'node:crypto') return undefined
     return `import of '${name}': ${from.floor}/ comes before host/ and may use zod alone`
   }
   if (!to.floor) return `import of '${name}': it leaves toolkit/src`

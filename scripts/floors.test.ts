@@ -40,6 +40,14 @@ const rules: Record<string, { breaks: [string, string]; keeps: [string, string] 
     breaks: ['toolkit/src/edge/a.ts', `import { x } from 'node:fs'`],
     keeps: ['toolkit/src/host/a.ts', `import { x } from 'node:fs'`],
   },
+  'of the core base/ alone hashes and seals': {
+    breaks: ['toolkit/src/service/a.ts', `import { hash } from 'node:crypto'`],
+    keeps: ['toolkit/src/base/a.ts', `import { hash } from 'node:crypto'`],
+  },
+  'base/ knows nothing else of Node': {
+    breaks: ['toolkit/src/base/a.ts', `import { x } from 'node:net'`],
+    keeps: ['toolkit/src/engines/a/a.ts', `import { x } from 'node:net'`],
+  },
   'the core knows no package': {
     breaks: ['toolkit/src/base/a.ts', `import { x } from 'jose'`],
     keeps: ['toolkit/src/base/a.ts', `import { x } from 'zod/mini'`],

@@ -58,7 +58,7 @@ export const catalogService = service(catalog, {
         const loaded = await products.load(sku)
         if (loaded === undefined) throw NoSuchProduct({ sku })
         const before = loaded.product
-        await requireMatch(ifMatch, Product, before)
+        requireMatch(ifMatch, Product, before)
         const after = amended(before, amendment)
         if (after === before) return before
         products.save(after, loaded.version)
@@ -70,7 +70,7 @@ export const catalogService = service(catalog, {
       step(async ({ products, emit }) => {
         const loaded = await products.load(sku)
         if (loaded === undefined) throw NoSuchProduct({ sku })
-        await requireMatch(ifMatch, Product, loaded.product)
+        requireMatch(ifMatch, Product, loaded.product)
         products.remove(sku, loaded.version)
         emit(events.withdrawn, { sku })
         return {}

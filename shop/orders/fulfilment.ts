@@ -1,4 +1,4 @@
-import { isUnavailability, ServalError } from 'serval'
+import { isUnavailability, ServalError, unseal } from 'serval'
 import type { z } from 'zod'
 import { advance } from './advance.ts'
 import type { orders } from './contract.ts'
@@ -16,7 +16,6 @@ import {
   type Transition,
 } from './order.ts'
 import type { OrderContext } from './parts.ts'
-import { unseal } from './seal.ts'
 
 /*
  * The process manager of what follows an order: it reads its own events, asks the service whose turn it is, and writes the next state. A message whose order has
@@ -60,7 +59,8 @@ export const capturePayment = async (orderId: string, context: OrderContext): Pr
   const order = await read((r) => r.orders.load(orderId))
   if (order?.state.status !== 'reserved' || order.sealedToken === undefined) return
   const until = order.state.reservedAt + captureWithinMs
-  const token = await unseal(order.sealedToken, orderId, await secret('payment-token'))
+  const key = await secret('payment-token')
+  const token = new TextDecoder().decode(unseal(key, orderId, order.sealedToken))
   const capture = async (): Promise<Transition> => {
     try {
       // However late the message comes, one honest try is made: a backlog is no reason to refuse a payment.

@@ -1,4 +1,4 @@
-import { failure, pageCursor, service } from 'serval'
+import { failure, pageCursor, seal, service } from 'serval'
 import { z } from 'zod'
 import { accounts } from '../accounts/contract.ts'
 import { make, publish } from './advance.ts'
@@ -9,7 +9,6 @@ import { capturePayment, commitStock, compensate, reserveStock } from './fulfilm
 import { cancelling, orderView, type OrderRecord } from './order.ts'
 import { parts, type OrderContext } from './parts.ts'
 import { quoteLines } from './quoting.ts'
-import { seal } from './seal.ts'
 
 const { events } = orders
 const pages = pageCursor(z.strictObject({ before: z.string().regex(/^[!-~]{1,64}$/) }))
@@ -62,7 +61,7 @@ export const ordersService = service(orders, {
         placedAt,
         quotedAt: quote.quotedAt,
         shipTo: input.shipTo,
-        sealedToken: await seal(input.payment.token, id, key, env.bytes(12)),
+        sealedToken: seal(env, key, id, input.payment.token),
         state: { status: 'placed' },
         version: 1,
       }

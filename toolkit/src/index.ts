@@ -5,6 +5,8 @@ export { rfc3339, systemEnv } from './base/env.ts'
 export type { Env } from './base/env.ts'
 export { asFailure, failure, failures, isUnavailability, ServalError } from './base/failure.ts'
 export type { FailureCode, FailureKind, Ran } from './base/failure.ts'
+export { hmacSha256, sameBytes, sha256 } from './base/hash.ts'
+export { seal, unseal } from './base/seal.ts'
 export { del, get, patch, post, put } from './contract/index.ts'
 export {
   command,

@@ -1,3 +1,4 @@
+import { hmacSha256 } from 'serval'
 import type { AccountsContext, AccountsStep } from '../parts.ts'
 import { SignInLocked } from '../sign-in/contract.ts'
 import { failed, lockedForMs, type Tries } from './lockout.ts'
@@ -7,13 +8,7 @@ export const countKey = async (
   ctx: AccountsContext,
   purpose: string,
   text: string,
-): Promise<string> => {
-  const hmac = { name: 'HMAC', hash: 'SHA-256' }
-  const secret = await ctx.secret(purpose)
-  const key = await crypto.subtle.importKey('raw', secret, hmac, false, ['sign'])
-  const signed = await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(text))
-  return Buffer.from(signed).toString('base64url')
-}
+): Promise<string> => Buffer.from(hmacSha256(await ctx.secret(purpose), text)).toString('base64url')
 
 /** Of sign-ins, by the address. */
 export const triesKey = (ctx: AccountsContext, email: string): Promise<string> =>

@@ -26,7 +26,7 @@ export const profileHandlers: Handlers<keyof typeof profileOperations> = {
       // Locked until the step ends: nobody changes it between the comparison and the save.
       const before = await s.users.byId(id, 'exclusive')
       if (before === undefined) throw gone()
-      await requireMatch(ifMatch, Profile, profileView(before))
+      requireMatch(ifMatch, Profile, profileView(before))
       const after = patched(before, patch)
       if (after !== before) {
         s.users.save(after)
@@ -46,7 +46,7 @@ export const profileHandlers: Handlers<keyof typeof profileOperations> = {
       const locked = await s.users.withAdmins(id)
       const found = locked.find((one) => one.id === id)
       if (found === undefined) return
-      await requireMatch(ifMatch, Profile, profileView(found))
+      requireMatch(ifMatch, Profile, profileView(found))
       if (isLastAdmin(found, locked)) throw LastAdmin(undefined)
       endSessions(s, await s.sessions.ofUser.all(id))
       s.mailRequests.drop(id)

@@ -1,3 +1,4 @@
+import { hmacSha256, seal, unseal } from 'serval'
 import type { z } from 'zod'
 import type { AccountsContext } from '../parts.ts'
 import type { UserRecord } from '../repository.ts'
@@ -6,16 +7,15 @@ import type { SecretKey } from '../signing-keys/current.ts'
 import { accessClaims, accessTokenLife } from './claims.ts'
 import { openFamily, type Family, type Successor } from './family.ts'
 import { newToken, nextToken, type RefreshToken } from './refresh-token.ts'
-import { keyWith, seal, unseal } from './sealing.ts'
 
 type Answer = z.output<typeof SignedIn>
 
 /** A session that a step has yet to store. */
-export const newSession = async (
+export const newSession = (
   env: AccountsContext['env'],
   userId: string,
-): Promise<{ readonly family: Family; readonly token: RefreshToken }> => {
-  const token = await newToken(env)
+): { readonly family: Family; readonly token: RefreshToken } => {
+  const token = newToken(env)
   const family = openFamily(
     { id: env.id(), userId, locator: token.locator, current: token.hash },
     env.now(),
@@ -46,7 +46,8 @@ export const signedIn = async (
  * successors from a secret instead would let whoever learns that secret make every token to come.)
  */
 const answerKey = async (ctx: AccountsContext, token: RefreshToken) =>
-  keyWith(await ctx.secret('refresh-answers'), token.text)
+  // As the extract step of RFC 5869: it takes both our secret and what only the caller has.
+  hmacSha256(await ctx.secret('refresh-answers'), token.text)
 
 /** What `token` is traded for, should it be the current one of its family. */
 export const prepareSuccessor = async (
@@ -55,10 +56,10 @@ export const prepareSuccessor = async (
   { user, family }: { readonly user: UserRecord; readonly family: Family },
   token: RefreshToken,
 ): Promise<{ readonly successor: Successor; readonly answer: Answer }> => {
-  const next = await nextToken(ctx.env, token)
+  const next = nextToken(ctx.env, token)
   const answer = await signedIn(ctx, key, user, { family, token: next })
-  const plain = new TextEncoder().encode(JSON.stringify(answer))
-  const sealed = await seal(ctx.env, await answerKey(ctx, token), family.id, plain)
+  const secret = await answerKey(ctx, token)
+  const sealed = seal(ctx.env, secret, family.id, JSON.stringify(answer))
   return { successor: { hash: next.hash, answer: sealed }, answer }
 }
 
@@ -68,7 +69,7 @@ export const repeatAnswer = async (
   token: RefreshToken,
   sealed: Uint8Array,
 ): Promise<Answer> => {
-  const plain = await unseal(await answerKey(ctx, token), family.id, sealed)
+  const plain = unseal(await answerKey(ctx, token), family.id, sealed)
   // It was written by prepareSuccessor; the contract checks it once more on its way out.
   return JSON.parse(new TextDecoder().decode(plain)) as Answer
 }

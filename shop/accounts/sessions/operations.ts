@@ -19,7 +19,7 @@ const pages = pageCursor(
 
 export const sessionHandlers: Handlers<keyof typeof sessionOperations> = {
   refresh: async (input, ctx) => {
-    const token = await readToken(input.refreshToken)
+    const token = readToken(input.refreshToken)
     if (token === undefined) throw RefreshRefused(undefined)
     const found = await ctx.read(async (r) => {
       const family = await r.sessions.find(token.locator)

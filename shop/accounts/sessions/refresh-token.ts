@@ -1,4 +1,4 @@
-import type { Env } from 'serval'
+import { sha256, type Env } from 'serval'
 
 /*
  * A refresh token is 48 random bytes in base64url. The first 16 are the same in a whole family and find it; the last 32
@@ -19,25 +19,21 @@ export interface RefreshToken {
   readonly hash: string
 }
 
-const sha256 = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> =>
-  Buffer.from(await crypto.subtle.digest('SHA-256', bytes)).toString('base64url')
-
-const fromBytes = async (bytes: Uint8Array<ArrayBuffer>): Promise<RefreshToken> => ({
+const fromBytes = (bytes: Uint8Array): RefreshToken => ({
   text: Buffer.from(bytes).toString('base64url'),
-  locator: await sha256(bytes.slice(0, locatorBytes)),
-  hash: await sha256(bytes),
+  locator: sha256(bytes.subarray(0, locatorBytes), 'base64url'),
+  hash: sha256(bytes, 'base64url'),
 })
 
 /** The first token of a new family. */
-export const newToken = (env: Env): Promise<RefreshToken> =>
-  fromBytes(env.bytes(locatorBytes + secretBytes))
+export const newToken = (env: Env): RefreshToken => fromBytes(env.bytes(locatorBytes + secretBytes))
 
 /** Another token of the same family. */
-export const nextToken = (env: Env, token: RefreshToken): Promise<RefreshToken> => {
+export const nextToken = (env: Env, token: RefreshToken): RefreshToken => {
   const family = Buffer.from(token.text, 'base64url').subarray(0, locatorBytes)
   return fromBytes(new Uint8Array([...family, ...env.bytes(secretBytes)]))
 }
 
 /** Undefined for a text that was never a token. */
-export const readToken = async (text: string): Promise<RefreshToken | undefined> =>
-  form.test(text) ? fromBytes(new Uint8Array(Buffer.from(text, 'base64url'))) : undefined
+export const readToken = (text: string): RefreshToken | undefined =>
+  form.test(text) ? fromBytes(Buffer.from(text, 'base64url')) : undefined

@@ -16,7 +16,7 @@ const startSession = async (s: AccountsStep, { id, passwordHash }: UserRecord) =
   const user = await s.users.byId(id, 'shared')
   // Erased, or another password, since it was read.
   if (user?.passwordHash !== passwordHash) return undefined
-  const session = await newSession(s.env, id)
+  const session = newSession(s.env, id)
   s.sessions.add(session.family)
   endSessions(s, await s.sessions.ofUser.beyond(id, sessionsOfUser))
   return { user, session }
@@ -37,7 +37,7 @@ export const signInHandlers: Handlers<keyof typeof signInOperations> = {
       verifiedAt: undefined,
     }
     const mails = await mailsKey(ctx, email)
-    const session = await newSession(ctx.env, user.id)
+    const session = newSession(ctx.env, user.id)
     const answer = await signedIn(ctx, await currentKey(ctx), user, session)
     await ctx.step(async (s) => {
       if (!(await s.users.add(user, ctx.env.now()))) throw EmailTaken(undefined)

@@ -1,6 +1,5 @@
-import { failure } from 'serval'
+import { failure, seal, unseal } from 'serval'
 import type { AccountsContext } from '../parts.ts'
-import { seal, unseal } from '../sessions/sealing.ts'
 import { signingKey, type SigningKey } from './signing-keys.ts'
 
 /** A key that can sign. */
@@ -20,7 +19,7 @@ export const freshKey = async (
   return {
     kid,
     publicKey: await ctx.ports.tokens.publicKey(seed),
-    sealed: await seal(ctx.env, await secret(ctx), kid, seed),
+    sealed: seal(ctx.env, await secret(ctx), kid, seed),
   }
 }
 
@@ -33,5 +32,5 @@ export const currentKey = async (ctx: AccountsContext): Promise<SecretKey> => {
     key = await find()
   }
   if (key === undefined) throw failure('unavailable', 'There is no key to sign access tokens')
-  return { kid: key.kid, seed: await unseal(await secret(ctx), key.kid, key.sealed) }
+  return { kid: key.kid, seed: unseal(await secret(ctx), key.kid, key.sealed) }
 }

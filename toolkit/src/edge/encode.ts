@@ -72,7 +72,7 @@ export const encodeReply = async (
   if (typeof next === 'string' && http.method === 'GET') headers['link'] = linkTo(request, next)
   const body = JSON.stringify(value)
   if (http.etag) {
-    const etag = await entityTag(new TextEncoder().encode(body))
+    const etag = entityTag(body)
     headers['etag'] = etag
     const known = request.header('if-none-match')
     if (http.method === 'GET' && known !== undefined && namesTag(known, etag, 'weak')) {

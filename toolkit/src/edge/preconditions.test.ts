@@ -44,12 +44,12 @@ const notesService = service(notes, {
   operations: {
     read: async ({ id }) => ({ id, text }),
     change: async (input) => {
-      await requireMatch(input.ifMatch, Note, { text, id: input.id })
+      requireMatch(input.ifMatch, Note, { text, id: input.id })
       text = input.text
       return { id: input.id, text }
     },
     remove: async (input) => {
-      await requireMatch(input.ifMatch, Note, { text, id: input.id })
+      requireMatch(input.ifMatch, Note, { text, id: input.id })
       return undefined
     },
   },

@@ -64,12 +64,12 @@ const json = (value: unknown, status = 200): HttpReply => ({
 const document = (value: unknown): Page => {
   const body = new TextEncoder().encode(JSON.stringify(value))
   const tag = entityTag(body)
-  return async (request) => {
-    const headers = { 'cache-control': 'no-cache', etag: await tag }
+  const headers = { 'cache-control': 'no-cache', etag: tag }
+  const whole = { status: 200, headers: { ...headers, 'content-type': 'application/json' }, body }
+  return (request) => {
     const known = request.header('if-none-match')
-    if (known !== undefined && namesTag(known, headers.etag, 'weak'))
-      return { status: 304, headers }
-    return { status: 200, headers: { ...headers, 'content-type': 'application/json' }, body }
+    const isKnown = known !== undefined && namesTag(known, tag, 'weak')
+    return Promise.resolve(isKnown ? { status: 304, headers } : whole)
   }
 }
 

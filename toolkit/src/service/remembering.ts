@@ -1,5 +1,6 @@
 import type { Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
+import { sha256 } from '../base/hash.ts'
 import { fillPath, type Operation } from '../contract/index.ts'
 import type { Call } from '../link/call.ts'
 import type { RememberedReply, Replies, ReplyKey } from '../store/store.ts'
@@ -14,11 +15,6 @@ const canonical = (value: unknown): string => {
   const fields = Object.entries(value).filter(([, field]) => field !== undefined)
   fields.sort(([a], [b]) => (a < b ? -1 : 1))
   return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${canonical(field)}`).join(',')}}`
-}
-
-const sha256 = async (text: string): Promise<string> => {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 /** An idempotency key at work: one call of one caller, and the reply that it must repeat. */
@@ -42,7 +38,7 @@ export const remembering = async (
       'Send an Idempotency-Key header: a text of your own, new for each new intent',
     )
   const id: ReplyKey = { scope: scopeOf(call.caller, call.target), key: call.key }
-  const inputHash = await sha256(canonical(input))
+  const inputHash = sha256(canonical(input), 'hex')
   return {
     recall: async () => {
       const found = await replies.recall(id)

@@ -1,4 +1,5 @@
 import { systemEnv, type Env } from '../base/env.ts'
+import { sha256 } from '../base/hash.ts'
 import { memoryCache } from '../engines/memory-cache/index.ts'
 import { pglite } from '../engines/pglite/index.ts'
 import { sqlStores, type SqlServer } from '../engines/sql/index.ts'
@@ -50,5 +51,5 @@ export const startTestServices = async (options: TestServicesOptions): Promise<T
   }
 }
 
-const secretOf = async (text: string) =>
-  new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+const secretOf = (text: string): Promise<Uint8Array<ArrayBuffer>> =>
+  Promise.resolve(new Uint8Array(Buffer.from(sha256(text, 'hex'), 'hex')))
