@@ -1,5 +1,5 @@
 import { failure } from '../base/failure.ts'
-import type { Guarded, Interceptor } from './interceptor.ts'
+import { begin, type Guarded, type Interceptor } from './interceptor.ts'
 
 /**
  * At most `limit` calls at once; one more is refused at once with `overloaded`, not queued. On the caller it keeps one slow service from taking
@@ -7,14 +7,20 @@ import type { Guarded, Interceptor } from './interceptor.ts'
  */
 export const bulkhead = <C extends Guarded, R>(limit: number): Interceptor<C, R> => {
   let running = 0
-  return async (call, next) => {
+  const answered = (reply: R): R => {
+    running -= 1
+    return reply
+  }
+  const failed = (error: unknown): never => {
+    running -= 1
+    throw error
+  }
+  return (call, next) => {
     if (running >= limit)
-      throw failure('overloaded', `${call.target}: ${limit} calls are under way already`)
+      return Promise.reject(
+        failure('overloaded', `${call.target}: ${limit} calls are under way already`),
+      )
     running += 1
-    try {
-      return await next(call)
-    } finally {
-      running -= 1
-    }
+    return begin(next, call).then(answered, failed)
   }
 }

@@ -1,60 +1,98 @@
 import type { Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
-import type { Guarded, Interceptor } from './interceptor.ts'
+import { begin, type Guarded, type Interceptor } from './interceptor.ts'
+import { LazySignal } from './signal.ts'
+import { Due, Timetable } from './timetable.ts'
+
+/** A call that somebody waits for: until it is answered, its time is up, or its caller gave up. */
+class Waiting<R> extends Due {
+  readonly signal = new LazySignal()
+  readonly #call: Guarded
+  readonly #timetable: Timetable
+  readonly #leftMs: number
+  readonly #resolve: (reply: R) => void
+  readonly #reject: (error: unknown) => void
+
+  constructor(
+    call: Guarded,
+    timetable: Timetable,
+    now: number,
+    resolve: (reply: R) => void,
+    reject: (error: unknown) => void,
+  ) {
+    super()
+    this.#call = call
+    this.#timetable = timetable
+    this.#leftMs = call.deadline - now
+    this.#resolve = resolve
+    this.#reject = reject
+    timetable.add(this, call.deadline, now)
+    call.signal.addEventListener('abort', this)
+  }
+
+  answered(reply: R, goesOn: boolean): void {
+    if (goesOn) this.#timetable.remove(this)
+    else this.#settle()
+    this.#resolve(reply)
+  }
+
+  failed(error: unknown): void {
+    this.#settle()
+    this.#reject(error)
+  }
+
+  override expire(): void {
+    const { target } = this.#call
+    this.#stop(
+      failure('deadline-exceeded', `${target}: no answer within ${Math.round(this.#leftMs)} ms`),
+    )
+  }
+
+  handleEvent(): void {
+    this.#stop(failure('cancelled', `${this.#call.target}: the caller gave up`))
+  }
+
+  #stop(error: Error): void {
+    this.failed(error)
+    this.signal.abort(error)
+  }
+
+  #settle(): void {
+    this.#timetable.remove(this)
+    this.#call.signal.removeEventListener('abort', this)
+  }
+}
 
 /**
  * Ends a call when its time is up or its caller gave up: the caller gets `deadline-exceeded` or `cancelled` at once, and the signal
  * that goes on with the call aborts, so that the work behind it can stop. A reply that `goesOn` (a feed) is in time with its
  * beginning, and still ends when the caller leaves.
  */
-export const deadline =
-  <C extends Guarded, R>(
-    env: Env,
-    goesOn: (reply: R) => boolean = () => false,
-  ): Interceptor<C, R> =>
-  (call, next) => {
-    const left = call.deadline - env.now()
+export const deadline = <C extends Guarded, R>(
+  env: Env,
+  goesOn: (reply: R) => boolean = () => false,
+): Interceptor<C, R> => {
+  const timetable = new Timetable(env)
+  return (call, next) => {
+    const now = env.now()
     if (call.signal.aborted)
       return Promise.reject(
         failure('cancelled', `${call.target}: the caller gave up before the call was made`, {
           ran: 'not-sent',
         }),
       )
-    if (left <= 0)
+    if (call.deadline <= now)
       return Promise.reject(
         failure('deadline-exceeded', `${call.target}: no time was left to call`, {
           ran: 'not-sent',
         }),
       )
-    const controller = new AbortController()
     return new Promise<R>((resolve, reject) => {
-      const stop = (error: Error) => {
-        settle()
-        reject(error)
-        controller.abort(error)
-      }
-      const forget = env.after(left, () =>
-        stop(
-          failure('deadline-exceeded', `${call.target}: no answer within ${Math.round(left)} ms`),
-        ),
-      )
-      const giveUp = () => stop(failure('cancelled', `${call.target}: the caller gave up`))
-      const settle = () => {
-        forget()
-        call.signal.removeEventListener('abort', giveUp)
-      }
-      call.signal.addEventListener('abort', giveUp, { once: true })
-      // Begun in a promise of its own: what throws at once must not leave the timer behind.
-      new Promise<R>((begin) => begin(next({ ...call, signal: controller.signal }))).then(
-        (reply) => {
-          if (goesOn(reply)) forget()
-          else settle()
-          resolve(reply)
-        },
-        (error: unknown) => {
-          settle()
-          reject(error as Error)
-        },
+      const waiting = new Waiting<R>(call, timetable, now, resolve, reject)
+      begin(next, { ...call, signal: waiting.signal }).then(
+        (reply) => waiting.answered(reply, goesOn(reply)),
+        (error: unknown) => waiting.failed(error),
       )
     })
   }
+}

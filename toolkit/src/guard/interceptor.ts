@@ -1,3 +1,5 @@
+import type { Signal } from './signal.ts'
+
 /** The one way to compose: a function around the next one. Interceptors run in list order. */
 export type Interceptor<C, R> = (call: C, next: (call: C) => Promise<R>) => Promise<R>
 
@@ -11,6 +13,15 @@ export const compose = <C, R>(
     last,
   )
 
+/** Goes on to the next: what it throws at once is a rejection as well. */
+export const begin = <C, R>(next: (call: C) => Promise<R>, call: C): Promise<R> => {
+  try {
+    return next(call)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
 /** What a guard needs to know of a call. */
 export interface Guarded {
   /** `contract.operation`, for messages. */
@@ -18,7 +29,7 @@ export interface Guarded {
   /** When the caller stops waiting: milliseconds of the clock of `env`. */
   readonly deadline: number
   /** Aborts when the caller gives up. */
-  readonly signal: AbortSignal
+  readonly signal: Signal
   /** A second run changes nothing more than the first. */
   readonly repeatable: boolean
 }

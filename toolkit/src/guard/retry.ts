@@ -1,6 +1,7 @@
 import type { Env } from '../base/env.ts'
 import { asFailure } from '../base/failure.ts'
-import type { Guarded, Interceptor } from './interceptor.ts'
+import { begin, type Guarded, type Interceptor } from './interceptor.ts'
+import { abortSignal } from './signal.ts'
 
 export interface RetryOptions {
   readonly env: Env
@@ -20,33 +21,40 @@ export interface RetryOptions {
 export const retry = <C extends Guarded, R>(options: RetryOptions): Interceptor<C, R> => {
   const { env, attempts = 3, budgetRatio = 0.1, budgetMax = 10 } = options
   let budget = budgetMax
-  return async (call, next) => {
-    budget = Math.min(budgetMax, budget + budgetRatio)
+
+  const again = async (call: C, next: (call: C) => Promise<R>, first: unknown): Promise<R> => {
+    let thrown = first
     for (let attempt = 1; ; attempt++) {
+      const error = asFailure(thrown)
+      const harmless = error.ran === 'not-sent' || call.repeatable
+      const wait = 25 * 2 ** (attempt - 1) * env.random()
+      const timeLeft = call.deadline - env.now() > wait
+      if (
+        !error.retryable ||
+        !harmless ||
+        attempt >= attempts ||
+        budget < 1 ||
+        !timeLeft ||
+        call.signal.aborted
+      )
+        throw thrown
+      budget -= 1
+      const waited = await env.sleep(wait, abortSignal(call.signal)).then(
+        () => true,
+        () => false,
+      )
+      // Timers run late; the time may be over by now.
+      if (!waited || call.deadline <= env.now()) throw thrown
       try {
         return await next(call)
-      } catch (thrown) {
-        const error = asFailure(thrown)
-        const harmless = error.ran === 'not-sent' || call.repeatable
-        const wait = 25 * 2 ** (attempt - 1) * env.random()
-        const timeLeft = call.deadline - env.now() > wait
-        if (
-          !error.retryable ||
-          !harmless ||
-          attempt >= attempts ||
-          budget < 1 ||
-          !timeLeft ||
-          call.signal.aborted
-        )
-          throw thrown
-        budget -= 1
-        const waited = await env.sleep(wait, call.signal).then(
-          () => true,
-          () => false,
-        )
-        // Timers run late; the time may be over by now.
-        if (!waited || call.deadline <= env.now()) throw thrown
+      } catch (error) {
+        thrown = error
       }
     }
+  }
+
+  return (call, next) => {
+    budget = Math.min(budgetMax, budget + budgetRatio)
+    return begin(next, call).catch((error: unknown) => again(call, next, error))
   }
 }

@@ -10,7 +10,7 @@ import { openSubscription } from '../events/open-subscription.ts'
 import { subscriber, type SubscriberOptions } from '../events/subscriber.ts'
 import { jobRunner } from '../jobs/runner.ts'
 import type { Caller, Link } from '../link/call.ts'
-import { betweenServices, clientOf, guardedLink } from '../link/client.ts'
+import { alone, betweenServices, clientOf, guardedLinks } from '../link/client.ts'
 import { localLink } from '../link/local.ts'
 import type { Service } from '../service/index.ts'
 import { logSource } from '../service/log-operations.ts'
@@ -95,22 +95,6 @@ const openStore = async (
   for (const [job, kept] of keepJobs(store, env))
     await store.jobs.ensure(job, env.now() + kept.everyMs)
   return { service, store, hosts: await beat(store) }
-}
-
-/** Links with guards of their own for each caller and operation: one that fails or hangs stops no other. */
-const guardedLinks = (link: Link, env: Env) => {
-  const byCaller = new Map<string, Map<string, Link>>()
-  return (caller: string): Link => {
-    const guarded = byCaller.get(caller) ?? new Map<string, Link>()
-    byCaller.set(caller, guarded)
-    return {
-      call: (call) => {
-        let known = guarded.get(call.target)
-        if (known === undefined) guarded.set(call.target, (known = guardedLink(link, env)))
-        return known.call(call)
-      },
-    }
-  }
 }
 
 /** Runs services in this process: their stores, servers, relays, subscriptions and jobs. */
@@ -198,15 +182,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     follow: hub.follow,
     caches,
     stores: new Map([...running].map(([name, one]) => [name, one.store])),
-    client: (contract, caller) =>
-      clientOf(contract, external, {
-        env,
-        caller,
-        deadline: Number.MAX_SAFE_INTEGER,
-        signal: new AbortController().signal,
-        trace: { correlationId: env.id() },
-        mayCall: () => undefined,
-      }),
+    client: (contract, caller) => clientOf(contract, external, alone(env, caller)),
     stop: async () => {
       await hub.stop()
       await Promise.all(

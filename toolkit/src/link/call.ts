@@ -1,3 +1,4 @@
+import type { Signal } from '../guard/index.ts'
 import type { RememberedReply } from '../store/store.ts'
 import type { Trace } from '../telemetry/trace.ts'
 
@@ -23,7 +24,8 @@ export interface Call {
   readonly key: string | undefined
   /** When the caller stops waiting: milliseconds of the local clock. On a wire it travels as the time that remains. */
   readonly deadline: number
-  readonly signal: AbortSignal
+  /** Aborts when nobody waits for the reply any more; `abortSignal` makes an AbortSignal of it. */
+  readonly signal: Signal
   readonly trace: Trace
   /** From the public edge: unknown fields are refused. */
   readonly strict: boolean

@@ -1,21 +1,50 @@
 import type { Env } from '../base/env.ts'
 import { failure, ServalError } from '../base/failure.ts'
-import type { CallOptions, Client, Contract } from '../contract/index.ts'
-import { breaker, bulkhead, compose, deadline, retry, type Interceptor } from '../guard/index.ts'
+import type { CallOptions, Client, Contract, Operation } from '../contract/index.ts'
+import {
+  abortSignal,
+  breaker,
+  bulkhead,
+  compose,
+  deadline,
+  LazySignal,
+  retry,
+  type Interceptor,
+  type Signal,
+} from '../guard/index.ts'
 import type { Trace } from '../telemetry/trace.ts'
 import { isFeed, valueOf, type Call, type Caller, type Link, type Reply } from './call.ts'
 
-/** A link with the caller's guards around it: deadline → retry under a budget → breaker → bulkhead → link. */
+/**
+ * A link with the caller's guards around it: deadline → retry under a budget → breaker → bulkhead → link. Links may share what
+ * watches their deadlines.
+ */
 export const guardedLink = (
   link: Link,
   env: Env,
-  interceptors?: readonly Interceptor<Call, Reply>[],
+  inTime: Interceptor<Call, Reply> = deadline(env, isFeed),
 ): Link => ({
-  call: compose(
-    interceptors ?? [deadline(env, isFeed), retry({ env }), breaker({ env }), bulkhead(1_024)],
-    (call) => link.call(call),
+  call: compose([inTime, retry({ env }), breaker({ env }), bulkhead(1_024)], (call) =>
+    link.call(call),
   ),
 })
+
+/** Links with guards of their own for each caller and operation: one that fails or hangs stops no other. */
+export const guardedLinks = (link: Link, env: Env): ((caller: string) => Link) => {
+  const inTime = deadline<Call, Reply>(env, isFeed)
+  const byCaller = new Map<string, Map<string, Link>>()
+  return (caller) => {
+    const guarded = byCaller.get(caller) ?? new Map<string, Link>()
+    byCaller.set(caller, guarded)
+    return {
+      call: (call) => {
+        let known = guarded.get(call.target)
+        if (known === undefined) guarded.set(call.target, (known = guardedLink(link, env, inTime)))
+        return known.call(call)
+      },
+    }
+  }
+}
 
 const callersFaults = new Set([
   'invalid-input',
@@ -41,39 +70,55 @@ export interface CallContext {
   readonly env: Env
   readonly caller: Caller
   readonly deadline: number
-  readonly signal: AbortSignal
+  readonly signal: Signal
   readonly trace: Trace
   /** Throws when calling is not allowed now (inside a step). */
-  readonly mayCall: () => void
+  mayCall(contract: string): void
 }
 
-const call = (
-  contract: Contract,
-  operation: string,
+/** The context of calls that are part of no other: nobody gives them up but by their own deadlines. */
+export const alone = (env: Env, caller: Caller): CallContext => ({
+  env,
+  caller,
+  deadline: Number.MAX_SAFE_INTEGER,
+  signal: new LazySignal(),
+  trace: { correlationId: env.id() },
+  mayCall: () => undefined,
+})
+
+/** What every call of an operation says. */
+interface Called {
+  readonly contract: string
+  readonly name: string
+  readonly target: string
+  readonly operation: Operation
+}
+
+const callOf = (
+  { contract, name, target, operation }: Called,
   input: unknown,
   context: CallContext,
-  options: CallOptions,
+  options: CallOptions | undefined,
 ): Call => {
-  const declared = contract.operations[operation]
-  if (declared === undefined)
-    throw failure('no-such-operation', `${contract.name} has no operation ${operation}`)
-  const wait = options.deadlineMs ?? declared.deadlineMs
+  context.mayCall(contract)
+  const key = options?.key
+  const given = options?.signal
   return {
-    contract: contract.name,
-    operation,
+    contract,
+    operation: name,
     input,
     caller: context.caller,
-    key: options.key,
-    deadline: Math.min(context.deadline, context.env.now() + wait),
+    key,
+    deadline: Math.min(
+      context.deadline,
+      context.env.now() + (options?.deadlineMs ?? operation.deadlineMs),
+    ),
     signal:
-      options.signal === undefined
-        ? context.signal
-        : AbortSignal.any([context.signal, options.signal]),
+      given === undefined ? context.signal : AbortSignal.any([abortSignal(context.signal), given]),
     trace: context.trace,
     strict: false,
-    target: `${contract.name}.${operation}`,
-    repeatable:
-      declared.repeat === 'natural' || (declared.repeat === 'key' && options.key !== undefined),
+    target,
+    repeatable: operation.repeat === 'natural' || (operation.repeat === 'key' && key !== undefined),
   }
 }
 
@@ -82,24 +127,33 @@ async function* items(reply: () => Promise<Reply>): AsyncIterable<unknown> {
   yield* valueOf(await reply()) as AsyncIterable<unknown>
 }
 
+/** Makes clients of a contract, for any number of contexts. */
+export const clientsOf = <C extends Contract>(
+  contract: C,
+  link: Link,
+): ((context: CallContext) => Client<C>) => {
+  const operations = Object.entries(contract.operations).map(([name, operation]): Called => ({
+    contract: contract.name,
+    name,
+    target: `${contract.name}.${name}`,
+    operation,
+  }))
+  return (context) => {
+    const client: Record<string, unknown> = {}
+    for (const called of operations)
+      client[called.name] =
+        called.operation.kind === 'feed'
+          ? (input: unknown, options?: CallOptions) =>
+              items(() => link.call(callOf(called, input, context, options)))
+          : async (input: unknown, options?: CallOptions) =>
+              valueOf(await link.call(callOf(called, input, context, options)))
+    return client as Client<C>
+  }
+}
+
 /** The contract's operations as functions that call over a link. */
 export const clientOf = <C extends Contract>(
   contract: C,
   link: Link,
   context: CallContext,
-): Client<C> =>
-  Object.fromEntries(
-    Object.entries(contract.operations).map(([name, operation]) => [
-      name,
-      operation.kind === 'feed'
-        ? (input: unknown, options?: CallOptions) =>
-            items(() => {
-              context.mayCall()
-              return link.call(call(contract, name, input, context, options ?? {}))
-            })
-        : async (input: unknown, options?: CallOptions) => {
-            context.mayCall()
-            return valueOf(await link.call(call(contract, name, input, context, options ?? {})))
-          },
-    ]),
-  ) as Client<C>
+): Client<C> => clientsOf(contract, link)(context)

@@ -5,9 +5,10 @@ import { bulkhead, compose } from '../guard/index.ts'
 import type { Call, Reply } from '../link/call.ts'
 import { Superseded, type Frame, type JobRun, type RememberedReply } from '../store/store.ts'
 import { authorize } from './access.ts'
+import type { Service } from './definition.ts'
 import { logOperations } from './log-operations.ts'
 import { remembering } from './remembering.ts'
-import { contextOf, type ServiceRuntime } from './runtime.ts'
+import { contextsOf, type ServiceRuntime } from './runtime.ts'
 
 /** A service at work: what links, subscriptions and jobs call. */
 export interface ServiceServer {
@@ -16,6 +17,8 @@ export interface ServiceServer {
   /** Answers whether the job's step settled it. */
   runJob(job: JobRun, settle: (frame: Frame) => void, signal: AbortSignal): Promise<boolean>
 }
+
+type Handler = Service['operations'][string]
 
 /** How long a message's handler and a job may take, calls included. */
 const messageMs = 30_000
@@ -32,25 +35,20 @@ async function* checked(
 export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
   const { service, env, store } = runtime
   const identity = { kind: 'service' as const, name: service.contract.name }
-  const builtIn = logOperations(store.log)
-
-  const run = async (operation: Operation, call: Call, input: unknown): Promise<Reply> => {
-    const handler = service.operations[call.operation]!
-    if (operation.repeat === 'key') return runOnce(operation, call, input)
-    const { context } = contextOf(runtime, { ...call, settle: nothing, refusable: false })
-    const value = handler(input, context)
-    if (operation.kind === 'feed')
-      return { value: checked(operation, (await value) as AsyncIterable<unknown>, call.target) }
-    return { value: validOutput(operation.output, await value, call.target) }
-  }
+  const contextOf = contextsOf(runtime)
 
   /** A command under an idempotency key: its reply commits with its step, or the reply of the run that was faster is the answer. */
-  const runOnce = async (operation: Operation, call: Call, input: unknown): Promise<Reply> => {
+  const runOnce = async (
+    operation: Operation,
+    handler: Handler,
+    call: Call,
+    input: unknown,
+  ): Promise<Reply> => {
     const memory = await remembering(operation, call, input, store.replies, env)
     const before = await memory.recall()
     if (before !== undefined) return { remembered: before }
     let reply: RememberedReply | undefined
-    const { context, stepped } = contextOf(runtime, {
+    const { context, stepped } = contextOf({
       ...call,
       refusable: true,
       settle: (unit, value) =>
@@ -59,7 +57,7 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
         ),
     })
     try {
-      const value = await service.operations[call.operation]!(input, context)
+      const value = await handler(input, context)
       return stepped() && reply !== undefined
         ? { remembered: reply }
         : { value: validOutput(operation.output, value, call.target) }
@@ -71,23 +69,33 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
     }
   }
 
-  const answer = async (call: Call): Promise<Reply> => {
-    const own = Object.hasOwn(builtIn, call.operation) ? builtIn[call.operation] : undefined
-    if (own !== undefined) {
+  const answering =
+    (operation: Operation, handler: Handler) =>
+    async (call: Call): Promise<Reply> => {
+      authorize(operation.access, call.caller)
+      const input = validInput(operation.input, call.input, call.strict)
+      if (operation.repeat === 'key') return runOnce(operation, handler, call, input)
+      const { context } = contextOf({ ...call, settle: nothing, refusable: false })
+      const value = await handler(input, context)
+      if (operation.kind === 'feed')
+        return { value: checked(operation, value as AsyncIterable<unknown>, call.target) }
+      return { value: validOutput(operation.output, value, call.target) }
+    }
+  const answers = new Map<string, (call: Call) => Promise<Reply>>()
+  for (const [name, operation] of Object.entries(service.contract.operations))
+    answers.set(name, answering(operation, service.operations[name]!))
+  for (const [name, own] of Object.entries(logOperations(store.log)))
+    answers.set(name, async (call) => {
       authorize('internal', call.caller)
       return { value: await own(call.input) }
-    }
-    const { operations } = service.contract
-    const operation = Object.hasOwn(operations, call.operation)
-      ? operations[call.operation]
-      : undefined
-    if (operation === undefined)
-      throw failure(
-        'no-such-operation',
-        `${service.contract.name} has no operation ${call.operation}`,
-      )
-    authorize(operation.access, call.caller)
-    return run(operation, call, validInput(operation.input, call.input, call.strict))
+    })
+  const answer = (call: Call): Promise<Reply> => {
+    const known = answers.get(call.operation)
+    if (known !== undefined) return known(call)
+    throw failure(
+      'no-such-operation',
+      `${service.contract.name} has no operation ${call.operation}`,
+    )
   }
 
   return {
@@ -103,7 +111,7 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
           continue
         const data = validInput(subscription.event.data, message.data, false)
         const settle = (unit: { readonly frame: Frame }) => settlement.settle(unit.frame)
-        const { context } = contextOf(runtime, {
+        const { context } = contextOf({
           caller: identity,
           trace,
           deadline,
@@ -124,7 +132,7 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
         signal,
         refusable: true,
       }
-      const { context, stepped } = contextOf(runtime, {
+      const { context, stepped } = contextOf({
         ...cause,
         settle: (unit) => settle(unit.frame),
       })

@@ -1,0 +1,58 @@
+type AbortListener = (() => void) | { handleEvent(): void }
+
+/**
+ * An AbortController whose AbortSignal is made when somebody asks for it: nobody does in most calls, and making one, and listening
+ * to it, costs more than all the rest of a guard.
+ */
+export class LazySignal {
+  #aborted = false
+  #reason: unknown = undefined
+  #first: AbortListener | undefined = undefined
+  #others: Set<AbortListener> | undefined = undefined
+  #controller: AbortController | undefined = undefined
+
+  get aborted(): boolean {
+    return this.#aborted
+  }
+
+  get reason(): unknown {
+    return this.#reason
+  }
+
+  get real(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted) this.#controller.abort(this.#reason)
+    }
+    return this.#controller.signal
+  }
+
+  addEventListener(_: 'abort', listener: AbortListener): void {
+    if (this.#first === undefined || this.#first === listener) this.#first = listener
+    else (this.#others ??= new Set()).add(listener)
+  }
+
+  removeEventListener(_: 'abort', listener: AbortListener): void {
+    if (this.#first === listener) this.#first = undefined
+    else this.#others?.delete(listener)
+  }
+
+  abort(reason: unknown): void {
+    if (this.#aborted) return
+    this.#aborted = true
+    this.#reason = reason
+    const listeners = [this.#first, ...(this.#others ?? [])]
+    this.#first = this.#others = undefined
+    for (const listener of listeners)
+      if (typeof listener === 'function') listener()
+      else listener?.handleEvent()
+    this.#controller?.abort(reason)
+  }
+}
+
+/** What a call is given up by: listened to as either is. */
+export type Signal = AbortSignal | LazySignal
+
+/** The AbortSignal, for what takes nothing else. */
+export const abortSignal = (signal: Signal): AbortSignal =>
+  signal instanceof LazySignal ? signal.real : signal
