@@ -142,7 +142,12 @@ export const startHost = async ({
       {
         ...common,
         contracts: [...contracts, control],
-        link: controlLink(services.link, services.stores, env),
+        link: controlLink(
+          services.link,
+          contracts.map(({ name }) => name),
+          system.name,
+          env,
+        ),
       },
       key,
       setup.operator.host,

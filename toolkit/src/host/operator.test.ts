@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Call, Link } from '../link/call.ts'
 import type { Store } from '../store/store.ts'
+import { builtInOperations } from '../service/built-in.ts'
 import { manualEnv } from '../testing/manual-env.ts'
 import { controlLink } from './operator.ts'
 
@@ -36,10 +37,16 @@ const setting = () => {
   // The control link asks a store for these two alone.
   const store = { subscriptions: { held: { tries } }, log: { readers } } as unknown as Store
   const passed: Call[] = []
+  const own = builtInOperations('mirror', store, env)
   const next: Link = {
-    call: (call) => (passed.push(call), Promise.resolve({ value: 'passed on' })),
+    call: async (call) => {
+      const asked = call.contract === 'mirror' ? own[call.operation] : undefined
+      if (asked !== undefined) return { value: await asked(call.input) }
+      passed.push(call)
+      return { value: 'passed on' }
+    },
   }
-  const link = controlLink(next, new Map([['mirror', store]]), env)
+  const link = controlLink(next, ['mirror'], 'shop', env)
   const call = (
     operation: string,
     input: unknown,
@@ -103,7 +110,7 @@ test('the operator replays, discards and forgets', async () => {
   })
 })
 
-test('a service that does not run here is an error of the field that named it', async () => {
+test('a service that there is not is an error of the field that named it', async () => {
   const { call } = setting()
   const pointing = (pointer: string) => ({ code: 'invalid-input', data: { errors: [{ pointer }] } })
   await expect(call('replay', { ...key, service: 'elsewhere' })).rejects.toMatchObject(

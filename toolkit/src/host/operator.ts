@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { failure } from '../base/failure.ts'
 import { validInput } from '../contract/index.ts'
 import { command, contract, get, post, problem, query } from '../contract/index.ts'
-import type { Link } from '../link/call.ts'
+import type { Call, Link } from '../link/call.ts'
 import { authorize } from '../service/access.ts'
-import type { Store } from '../store/store.ts'
+import { careFor, type ServiceCare } from '../service/built-in.ts'
 import type { Env } from '../base/env.ts'
 
 export const NothingParked = problem('nothing-parked', {
@@ -80,66 +80,57 @@ export const control = contract('control', {
   },
 })
 
-type Handlers = Readonly<Record<string, (input: never) => Promise<unknown>>>
+type Handlers = Readonly<Record<string, (input: never, call: Call) => Promise<unknown>>>
 
-const handlers = (stores: ReadonlyMap<string, Store>, env: Env): Handlers => {
-  const storeOf = (field: 'service' | 'publisher', name: string) => {
-    const store = stores.get(name)
-    if (store === undefined)
-      throw failure('invalid-input', `/${field}: ${name} does not run here`, {
-        data: { errors: [{ pointer: `/${field}`, message: 'No service of this name runs here' }] },
-      })
-    return store
+const handlers = (next: Link, services: readonly string[], system: string, env: Env): Handlers => {
+  const careOf = (service: string, { trace }: Call) =>
+    careFor(next, service, { env, caller: system, correlationId: trace.correlationId })
+  const named = (field: 'service' | 'publisher', name: string, call: Call) => {
+    if (services.includes(name)) return careOf(name, call)
+    throw failure('invalid-input', `/${field}: there is no service ${name}`, {
+      data: { errors: [{ pointer: `/${field}`, message: 'There is no service of this name' }] },
+    })
+  }
+  const ofEach = async <T extends object>(
+    call: Call,
+    ask: (care: ServiceCare, service: string) => Promise<readonly T[]>,
+  ) => {
+    const found = services.map((service) => ask(careOf(service, call), service))
+    return { items: (await Promise.all(found)).flat() }
   }
   type Key = z.output<typeof ParkedKey>
   const onParked =
     (act: 'replay' | 'discard') =>
-    async ({ service, publisher, key }: Key) => {
-      const done = await storeOf('service', service).subscriptions.held.tries[act](
-        { subscription: service, publisher },
-        key,
-        env.now(),
-      )
-      if (!done) throw NothingParked(undefined)
+    async ({ service, publisher, key }: Key, call: Call) => {
+      if (!(await named('service', service, call).settle(act, publisher, key)))
+        throw NothingParked(undefined)
     }
   return {
-    parked: async () => {
-      const rows = await Promise.all(
-        [...stores].map(async ([service, store]) =>
-          (await store.subscriptions.held.tries.parked()).map((held) => ({ service, held })),
-        ),
-      )
-      return {
-        items: rows.flat().map(({ service, held }) => ({
-          service,
-          publisher: held.publisher,
-          key: held.message.subject,
-          type: held.message.type,
-          position: held.position,
-          partition: held.partition,
-          failures: held.failures,
-          error: held.error,
-        })),
-      }
-    },
+    parked: (_: unknown, call: Call) =>
+      ofEach(call, async (care, service) =>
+        (await care.parked()).map((parked) => ({ service, ...parked })),
+      ),
     replay: onParked('replay'),
     discard: onParked('discard'),
-    readers: async () => {
-      const rows = await Promise.all(
-        [...stores].map(async ([publisher, store]) =>
-          (await store.log.readers.list()).map((reader) => ({ publisher, ...reader })),
-        ),
-      )
-      return { items: rows.flat() }
-    },
-    forget: async ({ publisher, subscription }: { publisher: string; subscription: string }) =>
-      storeOf('publisher', publisher).log.readers.forget(subscription),
+    readers: (_: unknown, call: Call) =>
+      ofEach(call, async (care, publisher) =>
+        (await care.readers()).map((reader) => ({ publisher, ...reader })),
+      ),
+    forget: (
+      { publisher, subscription }: { publisher: string; subscription: string },
+      call: Call,
+    ) => named('publisher', publisher, call).forget(subscription),
   }
 }
 
-/** A link that answers the control contract itself and passes everything else on. */
-export const controlLink = (next: Link, stores: ReadonlyMap<string, Store>, env: Env): Link => {
-  const own = handlers(stores, env)
+/** A link that answers the control contract itself, by asking the services, and passes everything else on. */
+export const controlLink = (
+  next: Link,
+  services: readonly string[],
+  system: string,
+  env: Env,
+): Link => {
+  const own = handlers(next, services, system, env)
   return {
     call: async (call) => {
       if (call.contract !== control.name) return next.call(call)
@@ -148,7 +139,8 @@ export const controlLink = (next: Link, stores: ReadonlyMap<string, Store>, env:
       if (handle === undefined) throw failure('no-such-operation', `${call.target} does not exist`)
       authorize(operation.access, call.caller)
       // The handler's own type is that of the operation's input, which has just been validated.
-      return { value: await handle(validInput(operation.input, call.input, call.strict) as never) }
+      const input = validInput(operation.input, call.input, call.strict) as never
+      return { value: await handle(input, call) }
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { Env } from '../base/env.ts'
-import { failure } from '../base/failure.ts'
+import { asFailure, failure, isUnavailability } from '../base/failure.ts'
 import { loop } from '../base/loop.ts'
 import { openCaches, type CacheEngine, type Caches } from '../cache/index.ts'
 import { fillTag, type Client, type Contract } from '../contract/index.ts'
@@ -13,7 +13,7 @@ import type { Caller, Link } from '../link/call.ts'
 import { alone, betweenServices, clientOf, guardedLinks } from '../link/client.ts'
 import { localLink } from '../link/local.ts'
 import type { Service } from '../service/index.ts'
-import { logSource } from '../service/log-operations.ts'
+import { logSource } from '../service/built-in.ts'
 import type { ServiceRuntime } from '../service/runtime.ts'
 import { serviceServer, type ServiceServer } from '../service/server.ts'
 import type { StoreEngine } from '../store/engine.ts'
@@ -34,6 +34,12 @@ export interface ServicesOptions {
   readonly secret: (service: string, purpose: string) => Promise<Uint8Array<ArrayBuffer>>
   /** Called when the stores are open, and with them the lock of one process on an embedded one; nothing runs before it has ended. */
   readonly opened?: (stores: ReadonlyMap<string, Store>) => Promise<void>
+  /** Reaches the services that run in other hosts; without it they are all here. */
+  readonly elsewhere?: Link
+  /** Contracts of services in other hosts whose events this process hears, for what it caches. */
+  readonly hears?: readonly Contract[]
+  /** Called when the services can answer, before they need others: `link` reaches those of this host, without a caller's guards. */
+  readonly answering?: (link: Link) => Promise<void>
   /** How often to look for others' work without being woken, default 200 ms on shared stores, 2 s on an embedded one. */
   readonly pollMs?: number
 }
@@ -112,14 +118,12 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   )
 
   const running = new Map<string, Opened>()
-  const linkFrom = guardedLinks(
-    localLink((contract) => running.get(contract)?.server.handle),
-    env,
-  )
+  const handle = (contract: string) => running.get(contract)?.server.handle
+  const linkFrom = guardedLinks(localLink(handle, options.elsewhere), env)
   const hub = eventHub({
     env,
     log,
-    shared: !options.stores.exclusive,
+    shared: !options.stores.exclusive || options.elsewhere !== undefined,
     pollMs,
     sourceOf: (publisher) => logSource(linkFrom('broadcast'), publisher, 'broadcast', env),
   })
@@ -143,11 +147,14 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     running.set(name, { service, store, server: serviceServer(runtime), runtime, wake, hosts })
   }
 
+  await options.answering?.(localLink(handle))
   // Every subscription is registered before anything runs: what fails here leaves nothing behind.
+  const patience = options.elsewhere === undefined ? atOnce : untilReached(shared)
   const subscriptions = await Promise.all(
-    [...running.values()].flatMap((one) => subscribe(one, shared)),
+    [...running.values()].flatMap((one) => subscribe(one, shared, patience)),
   )
-  for (const { service } of running.values()) await purgeBy(service.contract, hub, caches)
+  const heard = [...options.services.map(({ contract }) => contract), ...(options.hears ?? [])]
+  await Promise.all(heard.map((contract) => patience(() => purgeBy(contract, hub, caches))))
   const subscribers = subscriptions.map((made) => ({
     ...made,
     subscriber: subscriber(made.options),
@@ -214,6 +221,24 @@ const purgeBy = async (contract: Contract, hub: EventHub, caches: Caches): Promi
   })
 }
 
+type Patience = <T>(attempt: () => Promise<T>) => Promise<T>
+
+const atOnce: Patience = (attempt) => attempt()
+
+/** Hosts that start together need each other: what cannot be reached yet is tried again until it can. */
+const untilReached =
+  ({ env, log }: Shared): Patience =>
+  async (attempt) => {
+    for (let tries = 0; ; tries++)
+      try {
+        return await attempt()
+      } catch (error) {
+        if (!isUnavailability(asFailure(error))) throw error
+        if (tries === 10) log.warn('waiting for another host', {}, error)
+        await env.sleep(Math.min(1_000, 50 * 2 ** tries))
+      }
+  }
+
 const jobsOf = ({ service, store, server }: Opened, shared: Shared) => {
   const keeping = keepJobs(store, shared.env)
   const jobs = new Map<string, number | undefined>([
@@ -241,7 +266,7 @@ const jobsOf = ({ service, store, server }: Opened, shared: Shared) => {
 }
 
 /** Opens a service's subscriptions, one per publisher; reading begins later. */
-const subscribe = (one: Opened, { env, log, host, pollMs }: Shared) => {
+const subscribe = (one: Opened, { env, log, host, pollMs }: Shared, patience: Patience) => {
   const { service, store, server, runtime } = one
   const name = service.contract.name
   const byPublisher = Map.groupBy(service.subscriptions, ({ event }) => event.source)
@@ -250,7 +275,7 @@ const subscribe = (one: Opened, { env, log, host, pollMs }: Shared) => {
     const id = { subscription: name, publisher }
     const source = logSource(runtime.link, publisher, name, env)
     const from = mine.every((subscription) => subscription.from === 'now') ? 'now' : 'oldest'
-    await openSubscription(id, source, store, from)
+    await patience(() => openSubscription(id, source, store, from))
     const options: SubscriberOptions = {
       env,
       log: log.with({ service: name, publisher }),

@@ -37,7 +37,7 @@ export interface Call {
 /** What an operation answered: a value, an async iterable (a feed), or the bytes of a remembered reply. */
 export type Reply =
   | { readonly value: unknown; readonly remembered?: undefined }
-  | { readonly remembered: RememberedReply }
+  | { readonly remembered: Pick<RememberedReply, 'status' | 'contentType' | 'location' | 'body'> }
 
 /** How a call reaches a service, wherever it runs. Rejects with a ServalError. */
 export interface Link {

@@ -6,7 +6,7 @@ import type { Call, Reply } from '../link/call.ts'
 import { Superseded, type Frame, type JobRun, type RememberedReply } from '../store/store.ts'
 import { authorize } from './access.ts'
 import type { Service } from './definition.ts'
-import { logOperations } from './log-operations.ts'
+import { builtInOperations } from './built-in.ts'
 import { remembering } from './remembering.ts'
 import { contextsOf, type ServiceRuntime } from './runtime.ts'
 
@@ -84,7 +84,7 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
   const answers = new Map<string, (call: Call) => Promise<Reply>>()
   for (const [name, operation] of Object.entries(service.contract.operations))
     answers.set(name, answering(operation, service.operations[name]!))
-  for (const [name, own] of Object.entries(logOperations(store.log)))
+  for (const [name, own] of Object.entries(builtInOperations(service.contract.name, store, env)))
     answers.set(name, async (call) => {
       authorize('internal', call.caller)
       return { value: await own(call.input) }

@@ -1,2 +1,3 @@
 export { compress } from './compress.ts'
 export { listenHttp } from './node.ts'
+export { sendHttp } from './send.ts'

@@ -1,5 +1,6 @@
 export { jwtAuthenticator } from './authenticator.ts'
 export type { AuthenticatedUser, JwtAuthenticatorOptions } from './authenticator.ts'
 export type { KeySet } from './key-cache.ts'
+export { joseIdentities } from './identities.ts'
 export { joseSigner } from './signer.ts'
 export type { JoseSigner } from './signer.ts'

@@ -16,7 +16,7 @@ const pkcs8Head = [
   0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ]
 
-const privateKey = (seed: Uint8Array, extractable: boolean): Promise<CryptoKey> =>
+export const privateKey = (seed: Uint8Array, extractable: boolean): Promise<CryptoKey> =>
   crypto.subtle.importKey(
     'pkcs8',
     new Uint8Array([...pkcs8Head, ...seed]),

@@ -1,0 +1,165 @@
+import type { Env } from '../base/env.ts'
+import { asFailure, failure, isUnavailability, type ServalError } from '../base/failure.ts'
+import { isFeed, type Call, type Link, type Reply } from './call.ts'
+import type { Directory, Peer } from './directory.ts'
+
+export interface BalanceOptions {
+  readonly env: Env
+  readonly directory: Directory
+  readonly linkTo: (address: string) => Link
+  /** Failures in a row after which a host is left out for a while; default 5. */
+  readonly ejectAfter?: number
+}
+
+export interface BalancedLink extends Link {
+  /** Whether a host that serves the contract is known. */
+  serves(contract: string): boolean
+  stop(): void
+}
+
+/** A new host gets its full share only after so long: its caches are cold, its code is not compiled. */
+const slowStartMs = 10_000
+const leastShare = 0.1
+const ejectedMs = 1_000
+const longestEjectedMs = 30_000
+
+/** A host, and how it does. */
+class Target {
+  readonly peer: Peer
+  readonly link: Link
+  readonly since: number
+  underWay = 0
+  failed = 0
+  ejections = 0
+  ejectedUntil = 0
+
+  constructor(peer: Peer, link: Link, since: number) {
+    this.peer = peer
+    this.link = link
+    this.since = since
+  }
+
+  /** Calls under way, as many more as the host is new. */
+  load(now: number): number {
+    const share = Math.min(1, Math.max(leastShare, (now - this.since) / slowStartMs))
+    return (this.underWay + 1) / share
+  }
+
+  answered(): void {
+    this.failed = 0
+    this.ejections = 0
+  }
+
+  gaveUp(now: number, ejectAfter: number): void {
+    this.failed += 1
+    if (this.failed < ejectAfter) return
+    this.failed = 0
+    this.ejectedUntil = now + Math.min(longestEjectedMs, ejectedMs * 2 ** this.ejections)
+    this.ejections += 1
+  }
+}
+
+const nobody = (call: Call) =>
+  failure('unavailable', `${call.target}: no host that serves ${call.contract} is known`)
+
+/**
+ * Spreads calls over the hosts that serve a contract: of two picked at random the one with fewer calls under way (Mitzenmacher, The power of two
+ * choices, 2001). A host that is not there, or does not answer, several times in a row is left out for a second, then longer (outlier
+ * ejection); if all are, all are tried. What was surely not sent goes to another host at once.
+ */
+export const balancedLink = (options: BalanceOptions): BalancedLink => {
+  const { env, directory, linkTo, ejectAfter = 5 } = options
+  let targets = new Map<string, Target>()
+  let byContract = new Map<string, readonly Target[]>()
+
+  const stop = directory.watch((peers) => {
+    // The first hosts that are known have nobody to leave the work to.
+    const since = targets.size === 0 ? env.now() - slowStartMs : env.now()
+    targets = new Map(
+      peers.map((peer) => [
+        peer.id,
+        targets.get(peer.id) ?? new Target(peer, linkTo(peer.address), since),
+      ]),
+    )
+    const all = [...targets.values()].flatMap((target) =>
+      target.peer.contracts.map((contract) => ({ contract, target })),
+    )
+    byContract = new Map(
+      [...Map.groupBy(all, ({ contract }) => contract)].map(([contract, served]) => [
+        contract,
+        served.map(({ target }) => target),
+      ]),
+    )
+  })
+
+  const pick = (among: readonly Target[], now: number): Target | undefined => {
+    const well = among.filter(({ ejectedUntil }) => ejectedUntil <= now)
+    const from = well.length > 0 ? well : among
+    const first = Math.floor(env.random() * from.length)
+    const step = 1 + Math.floor(env.random() * (from.length - 1))
+    const [one, other] = [from[first], from[(first + step) % from.length]]
+    if (one === undefined || other === undefined) return one
+    return other.load(now) < one.load(now) ? other : one
+  }
+
+  const ask = async (target: Target, call: Call): Promise<Reply> => {
+    target.underWay += 1
+    let goesOn = false
+    try {
+      const reply = await target.link.call(call)
+      goesOn = isFeed(reply)
+      target.answered()
+      return goesOn ? counted(target, reply) : reply
+    } catch (error) {
+      const said = says(call, asFailure(error))
+      if (said === 'nothing') target.gaveUp(env.now(), ejectAfter)
+      if (said === 'something') target.answered()
+      throw error
+    } finally {
+      if (!goesOn) target.underWay -= 1
+    }
+  }
+
+  return {
+    serves: (contract) => byContract.has(contract),
+    stop,
+    call: async (call) => {
+      const tried = new Set<Target>()
+      let last: ServalError | undefined
+      for (;;) {
+        const left = (byContract.get(call.contract) ?? []).filter((target) => !tried.has(target))
+        const target = pick(left, env.now())
+        if (target === undefined) throw last ?? nobody(call)
+        try {
+          return await ask(target, call)
+        } catch (error) {
+          last = asFailure(error)
+          const elsewhere = last.ran === 'not-sent' && last.retryable && isUnavailability(last)
+          if (!elsewhere || call.signal.aborted || call.deadline <= env.now()) throw error
+          tried.add(target)
+        }
+      }
+    },
+  }
+}
+
+/** What a failed call tells of the host: that it is there and says `something`, that it says `nothing`, or, as its caller gave up, neither. */
+const says = ({ signal }: Call, failed: ServalError): 'something' | 'nothing' | 'neither' => {
+  if (signal.aborted)
+    return asFailure(signal.reason).code === 'deadline-exceeded' ? 'nothing' : 'neither'
+  return isUnavailability(failed) && failed.code !== 'overloaded' ? 'nothing' : 'something'
+}
+
+/** A feed is under way until it ends. */
+const counted = (target: Target, reply: Reply): Reply => {
+  if (reply.remembered !== undefined) return reply
+  const feed = reply.value as AsyncIterable<unknown>
+  const items = async function* () {
+    try {
+      yield* feed
+    } finally {
+      target.underWay -= 1
+    }
+  }
+  return { value: items() }
+}

@@ -1,0 +1,105 @@
+import type { Env } from '../base/env.ts'
+import { failure } from '../base/failure.ts'
+import type { Call, Link, Reply } from './call.ts'
+import { failureFrom } from './failure-message.ts'
+import type { HttpAnswer, SendHttp } from './http-send.ts'
+import type { Identities } from './identity.ts'
+
+/*
+ * Calls between hosts over HTTP/1.1: POST /link/1/<contract>/<operation> with the input as JSON. What travels beside it: the caller
+ * (a signed token), the time that is left, the correlation id, the idempotency key. A value is answered as JSON with 200, nothing
+ * with 204, a remembered reply as its bytes, a feed as lines of JSON, a failure as JSON with 500 whatever its kind: its words say more than a status.
+ */
+
+export const linkPath = '/link/1/'
+export const linkHeaders = {
+  time: 'serval-time-left-ms',
+  strict: 'serval-strict',
+  remembered: 'serval-remembered',
+} as const
+export const feedType = 'application/x-ndjson'
+
+export interface HttpLinkOptions {
+  readonly env: Env
+  readonly send: SendHttp
+  readonly identities: Identities
+  /** Of the other host: scheme, host and port. */
+  readonly address: string
+}
+
+const decoder = new TextDecoder()
+
+const parsed = (text: string, target: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw failure('internal', `${target}: the other side of the link did not answer with JSON`, {
+      cause,
+    })
+  }
+}
+
+/** A feed's lines: an item each, the end, or the failure that ended it. */
+async function* items(answer: HttpAnswer, target: string): AsyncIterable<unknown> {
+  const utf8 = new TextDecoder()
+  let rest = ''
+  for await (const bytes of answer.stream()) {
+    const lines = (rest + utf8.decode(bytes, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      if (line === '') continue
+      const { item, failed, end } = parsed(line, target) as {
+        item?: unknown
+        failed?: unknown
+        end?: boolean
+      }
+      if (failed !== undefined) throw failureFrom(failed)
+      if (end === true) return
+      yield item
+    }
+  }
+  throw failure('unknown-outcome', `${target}: the connection ended within the feed`)
+}
+
+const replyOf = async (answer: HttpAnswer, { target }: Call): Promise<Reply> => {
+  const remembered = answer.header(linkHeaders.remembered)
+  if (answer.status === 204 && remembered === undefined) return { value: undefined }
+  if (answer.header('content-type') === feedType) return { value: items(answer, target) }
+  const body = await answer.body()
+  if (answer.status === 200 && remembered !== undefined) {
+    const { status, contentType, location } = parsed(remembered, target) as {
+      status: number
+      contentType: string
+      location?: string
+    }
+    return { remembered: { status, contentType, location, body } }
+  }
+  const message = parsed(decoder.decode(body), target)
+  if (answer.status === 200) return { value: message }
+  throw failureFrom(message)
+}
+
+/** The link to one host. */
+export const httpLink = ({ env, send, identities, address }: HttpLinkOptions): Link => ({
+  call: async (call) => {
+    const { contract, operation, input, key, strict, trace, signal } = call
+    const token = await identities.sign(call.caller, contract)
+    const headers: Record<string, string> = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'x-request-id': trace.correlationId,
+      [linkHeaders.time]: String(Math.ceil(Math.max(0, call.deadline - env.now()))),
+    }
+    if (key !== undefined) headers['idempotency-key'] = encodeURIComponent(key)
+    if (strict) headers[linkHeaders.strict] = '1'
+    const answer = await send({
+      address,
+      method: 'POST',
+      target: `${linkPath}${contract}/${encodeURIComponent(operation)}`,
+      headers,
+      body: input === undefined ? '' : JSON.stringify(input),
+      signal,
+    })
+    return replyOf(answer, call)
+  },
+})
