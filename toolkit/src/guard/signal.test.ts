@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { abortSignal, LazySignal, type Signal } from './index.ts'
+import { abortSignal, LazySignal, never, type Signal } from './index.ts'
 
 const kinds: Readonly<Record<string, () => { signal: Signal; abort: (reason: unknown) => void }>> =
   {
@@ -51,4 +51,12 @@ test('an AbortSignal that is asked for when it is over says so', () => {
   signal.abort(reason)
   expect(abortSignal(signal).aborted).toBe(true)
   expect(abortSignal(signal).reason).toBe(reason)
+})
+
+test('what never aborts is an AbortSignal too, the same for all', () => {
+  never.addEventListener('abort', () => expect.unreachable())
+  if (never instanceof LazySignal) never.abort('why')
+  expect(never.aborted).toBe(false)
+  expect(abortSignal(never)).toBe(abortSignal(never))
+  expect(abortSignal(never).aborted).toBe(false)
 })

@@ -7,7 +7,7 @@ import {
   bulkhead,
   compose,
   deadline,
-  LazySignal,
+  never,
   retry,
   type Interceptor,
   type Signal,
@@ -81,7 +81,7 @@ export const alone = (env: Env, caller: Caller): CallContext => ({
   env,
   caller,
   deadline: Number.MAX_SAFE_INTEGER,
-  signal: new LazySignal(),
+  signal: never,
   trace: { correlationId: env.id() },
   mayCall: () => undefined,
 })

@@ -75,7 +75,14 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
       authorize(operation.access, call.caller)
       const input = validInput(operation.input, call.input, call.strict)
       if (operation.repeat === 'key') return runOnce(operation, handler, call, input)
-      const { context } = contextOf({ ...call, settle: nothing, refusable: false })
+      const { context } = contextOf({
+        caller: call.caller,
+        trace: call.trace,
+        deadline: call.deadline,
+        signal: call.signal,
+        settle: nothing,
+        refusable: false,
+      })
       const value = await handler(input, context)
       if (operation.kind === 'feed')
         return { value: checked(operation, value as AsyncIterable<unknown>, call.target) }
