@@ -14,11 +14,11 @@ export const canonicalTarget = (
 ): string | undefined => {
   let target = ''
   for (const segment of route.segments) {
-    if (!segment.startsWith(':')) {
-      target += `/${segment}`
+    if (segment.parameter === undefined) {
+      target += `/${segment.literal}`
       continue
     }
-    const value = parameters[segment.slice(1)] ?? ''
+    const value = parameters[segment.parameter] ?? ''
     if (plain.test(value)) target += `/${value}`
     else if (value.isWellFormed()) target += `/${encodeURIComponent(value)}`
     else return undefined

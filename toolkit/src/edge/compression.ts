@@ -79,19 +79,20 @@ export const compression = ({ compress, minBytes = 1_024 }: CompressionOptions):
 
   return async (exchange, next) => {
     const { request } = exchange
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return next({ ...exchange, request: decodedTags(request) })
-    const reply = await next({ ...exchange, request: decodedTags(request) })
+    const decoded = decodedTags(request)
+    const inside = decoded === request ? exchange : { ...exchange, request: decoded }
+    if (request.method !== 'GET' && request.method !== 'HEAD') return next(inside)
+    const reply = await next(inside)
     if (reply.status === 304) return notModified(reply, request)
     const { body, headers } = reply
     const type = headers['content-type']
     if (typeof type !== 'string' || !compressible.test(type)) return reply
     if (headers['content-encoding'] !== undefined) return reply
-    if (/no-transform/i.test([headers['cache-control'] ?? ''].flat().join())) return reply
+    if (/no-transform/i.test(String(headers['cache-control'] ?? ''))) return reply
     if (body === undefined || (typeof body === 'object' && !(body instanceof Uint8Array)))
       return reply
     const varied = withVary(headers, 'accept-encoding')
-    if (body.length < minBytes) return { ...reply, headers: varied }
+    if (body.length < minBytes) return { status: reply.status, headers: varied, body }
     const coding = preferredCoding(request.header('accept-encoding'))
     if (coding === 'identity') return { ...reply, headers: varied }
     const bytes = await encodedOnce(body, coding)

@@ -88,6 +88,7 @@ const typedValue = (route: Route, name: string, text: string): unknown => {
 
 const queryOf = (route: Route, query: string): Record<string, unknown> => {
   const fields: Record<string, unknown> = {}
+  if (query === '') return fields
   for (const [name, text] of new URLSearchParams(query)) {
     if (Object.hasOwn(fields, name)) throw invalid(jsonPointer([name]), 'This field is given twice')
     const value = typedValue(route, name, text)
@@ -111,7 +112,7 @@ export const decodeInput = async (
   const { method } = route.http
   const inUrl = method === 'GET' || method === 'DELETE'
   const fields = inUrl ? queryOf(route, query) : await bodyOf(route, request)
-  if (!inUrl)
+  if (!inUrl && query !== '')
     for (const name of new URLSearchParams(query).keys())
       throw invalid(jsonPointer([name]), 'This operation takes no query parameters')
   for (const name of Object.keys(parameters))

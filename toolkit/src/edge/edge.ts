@@ -1,6 +1,6 @@
 import type { Env } from '../base/env.ts'
 import { asFailure, failure } from '../base/failure.ts'
-import type { Contract, Operation } from '../contract/index.ts'
+import type { Access, Contract, Operation } from '../contract/index.ts'
 import { compose, type Interceptor } from '../guard/index.ts'
 import type { Caller, Link } from '../link/call.ts'
 import { HttpRefusal, type HttpReply, type HttpRequest } from '../link/http.ts'
@@ -79,33 +79,35 @@ export const edge = (options: EdgeOptions): ((request: HttpRequest) => Promise<H
   }
 }
 
+const refuse = (log: Logger, exchange: Exchange, error: unknown): HttpReply => {
+  const { correlationId, path, request } = exchange
+  const about = { correlationId, instance: path }
+  if (error instanceof HttpRefusal)
+    return refusalReply(error.status, { ...about, detail: error.message })
+  const failed = asFailure(error)
+  const fields = { correlationId, method: request.method, path }
+  if (failed.kind === 'internal') log.error('a request failed', fields, error)
+  else if (isInside(failed)) log.info('a request was not answered', fields, error)
+  try {
+    return failureReply(failed, about)
+  } catch (unwritable) {
+    // A problem's data may hold what JSON does not.
+    log.error('a problem could not be written', { ...fields, code: failed.code }, unwritable)
+    return failureReply(failure('internal'), about)
+  }
+}
+
 /** Turns whatever fails into a problem document, and gives every reply its request id. */
 const answerFailures =
   ({ env, log }: EdgeOptions): Stage =>
   async (exchange, next) => {
     const begun = env.now()
     const { correlationId, path, request } = exchange
-    const about = { correlationId, instance: path }
-    const refuse = (error: unknown) => {
-      if (error instanceof HttpRefusal)
-        return refusalReply(error.status, { ...about, detail: error.message })
-      const failed = asFailure(error)
-      const fields = { correlationId, method: request.method, path }
-      if (failed.kind === 'internal') log.error('a request failed', fields, error)
-      else if (isInside(failed)) log.info('a request was not answered', fields, error)
-      try {
-        return failureReply(failed, about)
-      } catch (unwritable) {
-        // A problem's data may hold what JSON does not.
-        log.error('a problem could not be written', { ...fields, code: failed.code }, unwritable)
-        return failureReply(failure('internal'), about)
-      }
-    }
     let reply: HttpReply
     try {
       reply = await next(exchange)
     } catch (error) {
-      reply = refuse(error)
+      reply = refuse(log, exchange, error)
     }
     log.debug('request', {
       correlationId,
@@ -114,20 +116,19 @@ const answerFailures =
       status: reply.status,
       ms: env.now() - begun,
     })
-    return {
-      ...reply,
-      headers: {
-        ...reply.headers,
-        'x-request-id': correlationId,
-        'x-content-type-options': 'nosniff',
-      },
+    const headers = {
+      ...reply.headers,
+      'x-request-id': correlationId,
+      'x-content-type-options': 'nosniff',
     }
+    const { status, body } = reply
+    return body === undefined ? { status, headers } : { status, headers, body }
   }
 
-const pages =
-  (byPath: Readonly<Record<string, Page>>): Stage =>
-  (exchange, next) => {
-    const page = Object.hasOwn(byPath, exchange.path) ? byPath[exchange.path] : undefined
+const pages = (pageByPath: Readonly<Record<string, Page>>): Stage => {
+  const byPath = new Map(Object.entries(pageByPath))
+  return (exchange, next) => {
+    const page = byPath.get(exchange.path)
     if (page === undefined) return next(exchange)
     if (exchange.request.method === 'GET' || exchange.request.method === 'HEAD')
       return page(exchange.request)
@@ -139,29 +140,31 @@ const pages =
       }),
     )
   }
+}
 
 const findRoute = (options: EdgeOptions): Stage => {
   const find = router(routesOf(options.contracts, options.serves))
   return (exchange, next) => {
     const { request, path, correlationId } = exchange
     const match = find(request.method, path)
-    const about = { correlationId, instance: path }
-    if (match === undefined) return Promise.resolve(refusalReply(404, about))
-    if ('allow' in match)
+    if (match === undefined || 'allow' in match) {
+      const about = { correlationId, instance: path }
+      if (match === undefined) return Promise.resolve(refusalReply(404, about))
       return Promise.resolve(
         refusalReply(405, { ...about, headers: { allow: match.allow.join(', ') } }),
       )
-    checkAccept(match.route, request)
-    return next({ ...exchange, ...match })
+    }
+    const { route, parameters } = match
+    checkAccept(route, request)
+    return next({ ...exchange, route, parameters })
   }
 }
 
+const anonymous: Caller = { kind: 'anonymous' }
+
 /** What anyone may call is called by nobody in particular, whatever credentials come along; everything else needs good ones. */
-const authenticate =
-  (identify: Identify): Stage =>
-  async (exchange, next) => {
-    const access = exchange.route?.operation.access
-    if (access === 'public') return next({ ...exchange, caller: { kind: 'anonymous' } })
+const authenticate = (identify: Identify): Stage => {
+  const identified = async (exchange: Exchange, access: Access | undefined) => {
     const caller = await identify(exchange.request)
     if (caller === undefined)
       throw failure(
@@ -170,8 +173,15 @@ const authenticate =
           ? 'Send the operator’s key, which the host prints at its start, as x-serval-operator'
           : 'Sign in and send the access token',
       )
-    return next({ ...exchange, caller })
+    return { ...exchange, caller }
   }
+  return (exchange, next) => {
+    const access = exchange.route?.operation.access
+    return access === 'public'
+      ? next({ ...exchange, caller: anonymous })
+      : identified(exchange, access).then(next)
+  }
+}
 
 const idempotencyKey = (request: HttpRequest): string | undefined => {
   const key = request.header('idempotency-key')

@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { entityTag, fillPath, namesTag } from '../contract/index.ts'
 import type { Reply } from '../link/call.ts'
 import { HttpRefusal, type HttpReply, type HttpRequest } from '../link/http.ts'
@@ -7,7 +6,8 @@ import { splitTarget, type Route } from './router.ts'
 
 /** Whether a client that sent this Accept header takes the type (RFC 9110, 12.5.1). */
 export const accepts = (accept: string | undefined, type: string): boolean => {
-  if (accept === undefined || accept.trim() === '') return true
+  if (accept === undefined || accept === type || accept === '*/*' || accept.trim() === '')
+    return true
   const family = `${type.split('/')[0]}/*`
   const ranges = accept
     .split(',')
@@ -84,10 +84,7 @@ export const encodeReply = async (
 }
 
 /** Refuses a client that does not take what the operation answers. */
-export const checkAccept = (route: Route, request: HttpRequest): void => {
-  // Whoever is answered nothing takes it.
-  if (route.http.status === 204 || route.operation.output instanceof z.ZodUndefined) return
-  const type = route.operation.kind === 'feed' ? 'text/event-stream' : 'application/json'
-  if (!accepts(request.header('accept'), type))
-    throw new HttpRefusal(406, `This operation answers ${type}`)
+export const checkAccept = ({ answers }: Route, request: HttpRequest): void => {
+  if (answers !== undefined && !accepts(request.header('accept'), answers))
+    throw new HttpRefusal(406, `This operation answers ${answers}`)
 }

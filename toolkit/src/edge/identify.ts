@@ -1,5 +1,6 @@
 import { failure } from '../base/failure.ts'
 import type { Caller } from '../link/call.ts'
+import type { HttpRequest } from '../link/http.ts'
 import type { Identify } from './edge.ts'
 
 /** Verifies an access token; undefined for one that is not valid, whatever the reason. */
@@ -24,6 +25,14 @@ const same = (a: string, b: string): boolean => {
     different |= a.charCodeAt(at) ^ b.charCodeAt(at % Math.max(1, b.length))
   return different === 0
 }
+
+/** Whether a request bears the operator's key. */
+export const bearsOperatorKey =
+  (key: string) =>
+  (request: HttpRequest): boolean => {
+    const given = request.header('x-serval-operator')
+    return given !== undefined && same(given, key)
+  }
 
 /** The operator by the key that is printed at start. */
 export const operatorKey =

@@ -1,6 +1,6 @@
 export { edge } from './edge.ts'
 export type { EdgeOptions, Exchange, Identify, Page, Stage } from './edge.ts'
-export { bearer, operatorKey } from './identify.ts'
+export { bearer, bearsOperatorKey, operatorKey } from './identify.ts'
 export type { Authenticate } from './identify.ts'
 export { localOnly } from './local-only.ts'
 export { problemReply, refusalReply, statusOf } from './problems.ts'

@@ -38,6 +38,8 @@ export interface RateLimit {
 /** A quota with the name that clients see. */
 interface Policy extends Quota {
   readonly name: string
+  /** As RateLimit-Policy tells it. */
+  readonly item: string
 }
 
 interface Counted {
@@ -52,28 +54,33 @@ interface Reported extends Exchange {
 
 const seconds = (ms: number): number => Math.ceil(ms / 1_000)
 
+/** Structured fields (RFC 9651) of draft-ietf-httpapi-ratelimit-headers-10; a window of less than a second cannot be told. */
+const policyFor = (name: string, requests: number, perMs: number): Policy => {
+  const window = perMs % 1_000 === 0 ? `;w=${perMs / 1_000}` : ''
+  return { name, requests, perMs, item: `"${name}";q=${requests}${window}` }
+}
+
 const checked = (name: string, { requests, perMs }: Quota): Policy => {
   if (Number.isInteger(requests) && requests > 0 && Number.isInteger(perMs) && perMs > 0)
-    return { name, requests, perMs }
+    return policyFor(name, requests, perMs)
   throw failure(
     'misconfigured',
     `the rate limit ${name} takes whole numbers above 0 for requests and perMs; it has ${requests} and ${perMs}`,
   )
 }
 
-const policyOf = ({ contract, name }: Route, { requests, perMs }: LimitRule): Policy => ({
-  // A structured field's string holds these characters as they are.
-  name: `${contract.name}.${name}`.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, ''),
-  requests,
-  perMs: Math.max(1, Math.round(perMs)),
-})
-
-/** Structured fields (RFC 9651) of draft-ietf-httpapi-ratelimit-headers-10; a window of less than a second cannot be told. */
-const policyItem = ({ name, requests, perMs }: Policy): string =>
-  `"${name}";q=${requests}${perMs % 1_000 === 0 ? `;w=${perMs / 1_000}` : ''}`
+const policyOf = ({ contract, name }: Route, { requests, perMs }: LimitRule): Policy =>
+  policyFor(
+    // A structured field's string holds these characters as they are.
+    `${contract.name}.${name}`.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, ''),
+    requests,
+    Math.max(1, Math.round(perMs)),
+  )
 
 const limitItem = ({ policy, room }: Counted): string =>
   `"${policy.name}";r=${room.remaining};t=${seconds(room.moreInMs)}`
+
+const none: readonly Policy[] = []
 
 /** Refuses when one of the policies has no room. A refused request is counted by none of them. */
 const count = async (
@@ -82,15 +89,16 @@ const count = async (
   cell: Pick<Cell, 'by' | 'key'>,
   counted: Counted[] = [],
 ): Promise<void> => {
-  if (policies.length === 0) return
-  const cells = policies.map((quota) => ({ ...cell, key: `${quota.name} ${cell.key}`, quota }))
-  const rooms = await store.take(cells)
-  const taken = policies.flatMap((policy, index) => {
-    const room = rooms[index]
-    return room === undefined ? [] : [{ policy, room }]
-  })
-  counted.push(...taken)
-  const refused = taken.filter(({ room }) => !room.allowed)
+  const { by, key } = cell
+  const rooms = await store.take(
+    policies.map((quota) => ({ by, key: `${quota.name} ${key}`, quota })),
+  )
+  for (const [index, room] of rooms.entries()) {
+    const policy = policies[index]
+    if (policy !== undefined) counted.push({ policy, room })
+  }
+  if (rooms.every(({ allowed }) => allowed)) return
+  const refused = counted.filter(({ policy, room }) => policies.includes(policy) && !room.allowed)
   const [first] = refused
   if (first === undefined) return
   const retryAfterSeconds = Math.max(...refused.map(({ room }) => seconds(room.moreInMs)))
@@ -123,6 +131,13 @@ export const rateLimit = (options: RateLimitOptions): RateLimit => {
     return policy
   }
   const listed = (...from: (Policy | undefined)[]) => from.filter((one) => one !== undefined)
+  const alone = { address: listed(usual.address), caller: listed(usual.caller) }
+  /** What a request is counted by: mostly the same list, made once. */
+  const appliedOf = (exchange: Exchange, by: LimitRule['by'], withUsual: boolean) => {
+    const own = ownPolicy(exchange, by)
+    if (own !== undefined) return listed(withUsual ? usual[by] : undefined, own)
+    return withUsual ? alone[by] : none
+  }
   const addressCell = ({ request }: Exchange) =>
     ({ by: 'address', key: networkOf(clientAddress(request, proxies)) }) as const
 
@@ -132,32 +147,35 @@ export const rateLimit = (options: RateLimitOptions): RateLimit => {
     const reply = await next(reported)
     if (counted.length === 0) return reply
     // Retry-After must not be earlier than any time that RateLimit tells: a refusal tells of what refused.
-    const refused = counted.filter(({ room }) => !room.allowed)
-    const told = refused.length > 0 ? refused : counted
-    return {
-      ...reply,
-      headers: {
-        ...reply.headers,
-        'ratelimit-policy': counted.map(({ policy }) => policyItem(policy)).join(', '),
-        ratelimit: told.map(limitItem).join(', '),
-      },
+    const refused = counted.some(({ room }) => !room.allowed)
+    const told = refused ? counted.filter(({ room }) => !room.allowed) : counted
+    const headers = {
+      ...reply.headers,
+      'ratelimit-policy': counted.map(({ policy }) => policy.item).join(', '),
+      ratelimit: told.map(limitItem).join(', '),
     }
+    return { ...reply, headers }
   }
-  const byAddress: Stage = async (exchange: Reported, next) => {
-    const applied = listed(usual.address, ownPolicy(exchange, 'address'))
-    if (applied.length > 0 && !(await lifted(exchange.request)))
-      await count(store, applied, addressCell(exchange), exchange.counted)
-    return next(exchange)
+  const passed = async (
+    exchange: Reported,
+    applied: readonly Policy[],
+    cell: Pick<Cell, 'by' | 'key'>,
+  ): Promise<Exchange> => {
+    if (!(await lifted(exchange.request))) await count(store, applied, cell, exchange.counted)
+    return exchange
   }
-  const byCaller: Stage = async (exchange: Reported, next) => {
+  const byAddress: Stage = (exchange: Reported, next) => {
+    const applied = appliedOf(exchange, 'address', true)
+    if (applied.length === 0) return next(exchange)
+    return passed(exchange, applied, addressCell(exchange)).then(next)
+  }
+  const byCaller: Stage = (exchange: Reported, next) => {
     const { caller } = exchange
-    const own = ownPolicy(exchange, 'caller')
     const isUser = caller?.kind === 'user'
-    const applied = isUser ? listed(usual.caller, own) : listed(own)
+    const applied = appliedOf(exchange, 'caller', isUser)
+    if (applied.length === 0) return next(exchange)
     const cell = isUser ? ({ by: 'caller', key: caller.id } as const) : addressCell(exchange)
-    if (applied.length > 0 && !(await lifted(exchange.request)))
-      await count(store, applied, cell, exchange.counted)
-    return next(exchange)
+    return passed(exchange, applied, cell).then(next)
   }
   return { report, byAddress, byCaller }
 }

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { failure } from '../base/failure.ts'
 import type { Contract, HttpBinding, Operation } from '../contract/index.ts'
 import { pathParameters } from '../contract/index.ts'
@@ -9,13 +10,36 @@ export const splitTarget = (target: string): [path: string, query: string] => {
   return at < 0 ? [target, ''] : [target.slice(0, at), target.slice(at + 1)]
 }
 
+/** A part of a path: a text, or the name of the parameter that stands there. */
+export interface Segment {
+  readonly literal: string
+  readonly parameter: string | undefined
+}
+
+const segmentsOf = (path: string): Segment[] =>
+  path
+    .split('/')
+    .slice(1)
+    .map((literal) => ({
+      literal,
+      parameter: literal.startsWith(':') ? literal.slice(1) : undefined,
+    }))
+
+/** Whoever is answered nothing takes any type. */
+const mediaTypeOf = ({ kind, output }: Operation, { status }: HttpBinding): Route['answers'] => {
+  if (status === 204 || output instanceof z.ZodUndefined) return undefined
+  return kind === 'feed' ? 'text/event-stream' : 'application/json'
+}
+
 /** One public operation, ready to be matched. */
 export interface Route {
   readonly contract: Contract
   readonly name: string
   readonly operation: Operation
   readonly http: HttpBinding
-  readonly segments: readonly string[]
+  readonly segments: readonly Segment[]
+  /** The media type of its replies; undefined for those without content. */
+  readonly answers: 'application/json' | 'text/event-stream' | undefined
   /** Fields whose query text is read as a number or a truth value before it is validated. */
   readonly typed: ReadonlyMap<string, 'number' | 'boolean'>
   readonly fields: ReadonlySet<string>
@@ -64,7 +88,9 @@ const routeOf = (
     if (type === 'boolean') typed.set(field, 'boolean')
   }
   const fields = new Set(properties.map(([field]) => field))
-  return { contract, name, operation, http, segments: http.path.split('/').slice(1), typed, fields }
+  const segments = segmentsOf(http.path)
+  const answers = mediaTypeOf(operation, http)
+  return { contract, name, operation, http, segments, answers, typed, fields }
 }
 
 /** The routes of contracts: those whose access `serves` accepts. */
@@ -82,6 +108,7 @@ export const routesOf = (
 
 /** Undefined when the path holds what is no percent-encoding. */
 const decoded = (segment: string): string | undefined => {
+  if (!segment.includes('%')) return segment
   try {
     return decodeURIComponent(segment)
   } catch {
@@ -95,15 +122,16 @@ const parametersOf = (
 ): Record<string, string> | undefined => {
   if (route.segments.length !== segments.length) return undefined
   const parameters: Record<string, string> = {}
-  for (const [index, pattern] of route.segments.entries()) {
+  for (let index = 0; index < segments.length; index++) {
+    const { literal = '', parameter } = route.segments[index] ?? {}
     const segment = segments[index] ?? ''
-    if (!pattern.startsWith(':')) {
-      if (pattern !== segment) return undefined
+    if (parameter === undefined) {
+      if (literal !== segment) return undefined
       continue
     }
     const value = decoded(segment)
     if (value === undefined || value === '') return undefined
-    parameters[pattern.slice(1)] = value
+    parameters[parameter] = value
   }
   return parameters
 }
@@ -111,11 +139,11 @@ const parametersOf = (
 /** Finds the operation of a method and a path; a literal segment wins over a parameter, HEAD goes where GET goes. */
 export const router = (routes: readonly Route[]): ((method: string, path: string) => Match) => {
   const parametersIn = (route: Route) =>
-    route.segments.filter((segment) => segment.startsWith(':')).length
+    route.segments.filter(({ parameter }) => parameter !== undefined).length
   const ordered = [...routes].sort((a, b) => parametersIn(a) - parametersIn(b))
   const names = new Map<string, string>()
   for (const { http, contract, name, segments } of routes) {
-    const form = `${http.method} /${segments.map((segment) => (segment.startsWith(':') ? ':' : segment)).join('/')}`
+    const form = `${http.method} /${segments.map(({ literal, parameter }) => (parameter === undefined ? literal : ':')).join('/')}`
     const before = names.get(form)
     if (before !== undefined)
       throw failure(
@@ -128,14 +156,15 @@ export const router = (routes: readonly Route[]): ((method: string, path: string
   return (method, path) => {
     const segments = path.split('/').slice(1)
     const wanted = method === 'HEAD' ? 'GET' : method
-    const allow = new Set<string>()
+    let allow: Set<string> | undefined
     for (const route of byLength.get(segments.length) ?? []) {
       const parameters = parametersOf(route, segments)
       if (parameters === undefined) continue
       if (route.http.method === wanted) return { route, parameters }
+      allow ??= new Set()
       allow.add(route.http.method)
       if (route.http.method === 'GET') allow.add('HEAD')
     }
-    return allow.size > 0 ? { allow: [...allow].sort() } : undefined
+    return allow && { allow: [...allow].sort() }
   }
 }

@@ -5,6 +5,7 @@ export const withVary = (
   headers: HttpReply['headers'],
   field: string,
 ): Record<string, string | readonly string[]> => {
+  if (headers['vary'] === undefined) return { ...headers, vary: field }
   const before = [headers['vary'] ?? []].flat().join(', ')
   const named = before.split(',').map((one) => one.trim().toLowerCase())
   if (named.includes('*') || named.includes(field)) return { ...headers }

@@ -3,6 +3,7 @@ import { entityTag, namesTag, type Contract, type Operation } from '../contract/
 import { openApi } from '../contract/openapi.ts'
 import {
   bearer,
+  bearsOperatorKey,
   compression,
   cors,
   edge,
@@ -92,19 +93,13 @@ export const publicEdge = (
   { authenticate, key }: { readonly authenticate: Authenticate; readonly key: string },
 ): { readonly handle: Handle; readonly cache: ResponseCache } => {
   const { env, log, contracts, system } = common
-  const isOperator = operatorKey(key)
   const cache = responseCache({ env, log })
   const limits = rateLimit({
     env,
     policies: settings.limits ?? usualLimits,
     ...(settings.trustedProxies === undefined ? {} : { trustedProxies: settings.trustedProxies }),
     // A wrong key lifts nothing; whether it was right is nobody's business here.
-    lifted: (request) =>
-      request.header('x-serval-operator') !== undefined &&
-      isOperator(request).then(
-        () => true,
-        () => false,
-      ),
+    lifted: bearsOperatorKey(key),
   })
   const { title, version } = system
   const handle = edge({
