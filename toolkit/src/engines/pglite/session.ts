@@ -2,16 +2,14 @@ import type { PGlite } from '@electric-sql/pglite'
 import { GuardFailed, SqlError, type SqlRow } from '../sql/database.ts'
 import type { Statement } from '../sql/transaction.ts'
 import { serialize } from '../sql/values.ts'
-import { parseReplies, requests, type Column, type Replies } from './wire.ts'
-
-/** Statements kept prepared for each service; more texts than this means that somebody builds them from values. */
-const preparedLimit = 500
-
-interface Prepared {
-  readonly name: string
-  readonly parameters: readonly number[]
-  readonly columns: readonly Column[]
-}
+import {
+  parseReplies,
+  preparedLimit,
+  requests,
+  type Column,
+  type Prepared,
+  type Replies,
+} from '../sql/wire.ts'
 
 /** Where a statement is parsed and run: a service's role and schema, or the administrator's. */
 export interface Place {

@@ -1,199 +1,242 @@
-import { connect as connectSocket, type Socket } from 'node:net'
-import driver from 'postgres'
 import { SqlError, type SqlRow, type SqlValue } from '../sql/database.ts'
-import { sqlTypes } from '../sql/values.ts'
-import { coalesced } from './coalesce.ts'
+import { serialize } from '../sql/values.ts'
+import {
+  parseReplies,
+  preparedLimit,
+  requests,
+  type Column,
+  type Prepared,
+  type Replies,
+  type Reply,
+} from '../sql/wire.ts'
+import { answers } from './answers.ts'
+import { connect, sqlError, type ClientOptions, type Connection } from './connect.ts'
+
+export interface Sent {
+  readonly text: string
+  readonly values: readonly SqlValue[]
+}
+
+export interface Outcome {
+  /** What the statements that were carried out were answered, in order. */
+  readonly done: readonly Reply[]
+  /** The first failure; what stood behind it had no effect. */
+  readonly error: SqlError | undefined
+  /** The connection was lost when all was sent and not all answered: any of it may have been carried out. */
+  readonly unanswered: boolean
+  /** The parameters' types of the last statement, by OID. */
+  readonly parameters: readonly number[]
+}
 
 /**
- * One connection, from its first statement to its loss. The driver would connect again by itself and then
- * run what it still had queued, outside of the transaction that it belonged to; so a client gets one
- * socket, and after its loss the pool makes another client. What the driver sends is pipelined: statements
- * handed over in one turn share a packet.
+ * One connection, from its first statement to its loss, after which the pool makes another client: nothing is run on a connection other than that
+ * of its transaction. What is handed over at once goes out in one piece and is answered in one piece.
  */
 export interface Client {
   readonly lost: boolean
-  /** False while the server never answered: then nothing can have been committed. */
-  readonly connected: boolean
-  /** Runs one prepared statement. */
-  run(text: string, values: readonly SqlValue[]): Promise<Rows>
+  /** Runs prepared statements in order, up to the first that fails. Never rejects. */
+  series(statements: readonly Sent[]): Promise<Outcome>
+  /** The rows of one prepared statement. */
+  run(text: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]>
   /** Runs a text without parameters that may hold several statements. */
-  simple(text: string, options?: { unlimited?: boolean }): Promise<Rows>
+  simple(text: string, options?: { unlimited?: boolean }): Promise<void>
   end(): Promise<void>
 }
 
-export type Rows = readonly SqlRow[] & {
-  readonly command: string
-  /** Of a prepared statement: its parameters' types, by OID. */
-  readonly statement?: { readonly types: readonly number[] } | null
+interface Series {
+  /** Those that were not answered yet. */
+  left: readonly Sent[]
+  readonly script: string | undefined
+  readonly limited: boolean
+  readonly done: Reply[]
+  parameters: readonly number[]
+  /** It met a stale plan before. */
+  again: boolean
+  resolve(outcome: Outcome): void
 }
 
-/**
- * The rows as a plain array. The driver's carries properties of its own, and begins with holes when the statement before it on its connection
- * failed after its first rows.
- */
-export const plainRows = (rows: Rows): readonly SqlRow[] =>
-  rows.length > 0 && !(0 in rows) ? rows.filter(() => true) : rows.slice()
-
-export interface ClientOptions {
-  readonly url: string
-  readonly database?: string | undefined
-  readonly user?: string | undefined
-  readonly password?: string | undefined
-  readonly connectTimeoutMs: number
-  readonly statementTimeoutMs: number
-  /** Sent when the connection opens: session settings of PostgreSQL. */
-  readonly settings: Readonly<Record<string, string | number | boolean>>
+interface Exchange {
+  readonly columns: readonly (readonly Column[])[]
+  /** Without replies when the connection was lost. */
+  answered(replies: Replies | undefined): void
 }
 
-const types = Object.fromEntries(
-  sqlTypes.map(({ oids, parse, serialize }) => [
-    `oid${oids[0]}`,
-    { to: oids[0]!, from: [...oids], parse, serialize },
-  ]),
-)
+const noColumns: readonly Column[] = []
+/** How long `end` waits for what is under way: milliseconds. */
+const patienceMs = 5_000
 
-interface Target {
-  readonly host: readonly string[]
-  readonly port: readonly number[]
-  readonly path?: string | false
-}
-
-const openSocket = ({ host, port, path }: Target, timeoutMs: number): Promise<Socket> =>
-  new Promise((resolve, reject) => {
-    const socket = path
-      ? connectSocket(path)
-      : connectSocket({ host: host[0]!, port: port[0]!, noDelay: true })
-    const timer = setTimeout(
-      () => socket.destroy(new Error(`no connection within ${timeoutMs} ms`)),
-      timeoutMs,
-    )
-    socket.once('error', (error) => {
-      clearTimeout(timer)
-      reject(error)
-    })
-    socket.once('connect', () => {
-      clearTimeout(timer)
-      socket.removeAllListeners()
-      // TLS takes the server's name from here.
-      resolve(Object.assign(coalesced(socket), { host: host[0], port: port[0] }))
-    })
-  })
+const closed = () =>
+  new SqlError('the connection is closed', { sqlState: '', outcome: 'rolled-back' })
 
 export const openClient = (options: ClientOptions): Client => {
-  const { url, database, user, password, connectTimeoutMs, statementTimeoutMs } = options
-  let socket: Socket | undefined
-  let lost = false
-  let connected = false
-  let unanswered = 0
+  const out = requests()
+  const prepared = new Map<string, Prepared>()
+  /** Not yet sent, or not to their end: texts that are new to the server are prepared first. */
+  const waiting: Series[] = []
+  const sent: Exchange[] = []
+  let connection: Connection | undefined
+  let preparing = false
+  let named = 0
+  let loss: SqlError | undefined
   let watchdog: ReturnType<typeof setTimeout> | undefined
+  let ending: Promise<void> | undefined
+  let ended: () => void = () => undefined
 
-  const lose = () => {
-    lost = true
-    clearTimeout(watchdog)
-    // Rejects whatever the driver has queued; it must not run on another connection.
-    void sql.end({ timeout: 0 })
+  const post = (limited: boolean, exchange: Exchange) => {
+    sent.push(exchange)
+    // The server stops a statement at its own limit; this is for a server or network that fell silent.
+    if (limited)
+      watchdog ??= setTimeout(
+        () => connection?.stream.destroy(new Error('the server does not answer')),
+        options.statementTimeoutMs + 5000,
+      )
+    // A copy: the writer goes on in its buffer.
+    connection?.stream.write(Buffer.from(out.take()))
   }
 
-  const sql = driver(url, {
-    ...(database === undefined ? {} : { database }),
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { password }),
-    max: 1,
-    types,
-    // All types that we parse are known beforehand, which saves a query for each connection.
-    fetch_types: false,
-    connect_timeout: connectTimeoutMs / 1000,
-    max_lifetime: null,
-    connection: { ...options.settings },
-    onnotice: () => undefined,
-    onclose: lose,
-    // Not in the driver's types.
-    ...{
-      socket: async (target: Target) => {
-        if (socket || lost) throw new Error('the connection was lost')
-        try {
-          socket = await openSocket(target, connectTimeoutMs)
-          return socket
-        } catch (error) {
-          lose()
-          throw error
-        }
-      },
-    },
-  })
+  const finish = (series: Series, error: SqlError | undefined, unanswered = false) =>
+    series.resolve({ done: series.done, error, unanswered, parameters: series.parameters })
 
-  const watch = <T>(query: Promise<T>, limitMs: number): Promise<T> => {
-    unanswered += 1
-    // The server stops a statement at its own limit; this is for a server or network that fell silent.
-    if (limitMs > 0) watchdog ??= setTimeout(() => socket?.destroy(), limitMs + 5000)
-    const answered = () => {
-      unanswered -= 1
-      if (unanswered > 0) return
+  /** A script may have changed what any of them was prepared for. */
+  const forgetPrepared = () => {
+    for (const { name } of prepared.values()) out.forget(name)
+    prepared.clear()
+  }
+
+  const settle = (series: Series, replies: Replies) => {
+    series.done.push(...replies.done)
+    if (replies.stale) {
+      forgetPrepared()
+      if (!replies.inTransaction && series.left.length === 1 && !series.again) {
+        series.again = true
+        waiting.unshift(series)
+        return
+      }
+    }
+    finish(series, replies.error)
+  }
+
+  const prepare = (series: Series, text: string, columns: readonly (readonly Column[])[]) => {
+    const [oldest] = prepared
+    if (oldest && prepared.size >= preparedLimit) {
+      prepared.delete(oldest[0])
+      out.forget(oldest[1].name)
+    }
+    const name = `s${(named += 1)}`
+    out.prepare(name, text)
+    out.sync()
+    preparing = true
+    const answered = (replies: Replies | undefined) => {
+      if (!replies) return
+      preparing = false
+      if (replies.error) {
+        waiting.splice(waiting.indexOf(series), 1)
+        settle(series, replies)
+        return
+      }
+      const { parameters = [], columns: described = noColumns } = replies
+      prepared.set(text, { name, parameters, columns: described })
+      series.done.push(...replies.done)
+      series.left = series.left.slice(replies.done.length)
+    }
+    post(series.limited, { columns, answered })
+  }
+
+  const write = (series: Series) => {
+    const columns: (readonly Column[])[] = []
+    for (const { text, values } of series.left) {
+      const known = prepared.get(text)
+      if (!known) return prepare(series, text, columns)
+      const { name, parameters } = known
+      out.execute(
+        name,
+        values.map((value, index) => serialize(parameters[index] ?? 25, value)),
+      )
+      columns.push(known.columns)
+      series.parameters = parameters
+    }
+    if (series.script === undefined) out.sync()
+    else out.simple(series.script)
+    waiting.shift()
+    post(series.limited, {
+      columns,
+      answered: (replies) => (replies ? settle(series, replies) : finish(series, loss, true)),
+    })
+  }
+
+  const goOn = () => {
+    while (connection && !preparing) {
+      const [series] = waiting
+      if (!series) break
+      write(series)
+    }
+    if (ending && sent.length === 0 && waiting.length === 0) connection?.end()
+  }
+
+  const { receive, rest } = answers((answer) => {
+    const exchange = sent.shift()
+    if (!exchange) return
+    if (sent.length > 0) watchdog?.refresh()
+    else {
       clearTimeout(watchdog)
       watchdog = undefined
     }
-    return query.then(
-      (rows) => {
-        connected = true
-        answered()
-        return rows
-      },
-      (error: unknown) => {
-        if (error instanceof driver.PostgresError && error.severity !== 'FATAL') connected = true
-        answered()
-        throw error
-      },
-    )
+    exchange.answered(parseReplies(answer, (index) => exchange.columns[index] ?? noColumns))
+    goOn()
+  })
+
+  const lose = (error: unknown) => {
+    if (loss) return
+    // What the server said before it closed tells more.
+    loss = parseReplies(rest(), () => noColumns).error ?? sqlError(error)
+    clearTimeout(watchdog)
+    connection?.stream.destroy()
+    for (const { answered } of sent.splice(0)) answered(undefined)
+    for (const series of waiting.splice(0)) finish(series, loss)
+    ended()
   }
 
-  const send = (text: string, values: readonly SqlValue[], simple: boolean, limitMs: number) =>
-    watch(
-      sql
-        .unsafe(text, values.map(typed) as never[], {
-          prepare: !simple,
-          // Not in the driver's types: without it a text with no values would not be prepared.
-          ...{ simple },
-        })
-        .execute() as unknown as Promise<Rows>,
-      limitMs,
-    )
+  connect(options, { receive, lost: lose }).then((opened) => {
+    connection = opened
+    goOn()
+  }, lose)
 
-  // Type 0 leaves the choice to the server, so that a text is prepared once whatever its values are.
-  const typed = (value: SqlValue) =>
-    value === null || typeof value === 'string' || typeof value === 'number'
-      ? value
-      : sql.typed(value as never, 0)
+  const hand = (left: readonly Sent[], script: string | undefined, limited: boolean) =>
+    new Promise<Outcome>((resolve) => {
+      const series: Series = {
+        left, script, limited, resolve, done: [], parameters: [], again: false,
+      } // prettier-ignore
+      if (loss || ending) return finish(series, loss ?? closed())
+      waiting.push(series)
+      if (waiting.length === 1) goOn()
+    })
+
+  const orThrow = ({ done, error }: Outcome): readonly SqlRow[] => {
+    if (error) throw error
+    return done.at(-1)?.rows ?? []
+  }
 
   return {
     get lost() {
-      return lost
+      return loss !== undefined || ending !== undefined
     },
-    get connected() {
-      return connected
+    series: (statements) => hand(statements, undefined, true),
+    run: (text, values) => hand([{ text, values }], undefined, true).then(orThrow),
+    simple: async (text, { unlimited = false } = {}) => {
+      orThrow(await hand([], text, !unlimited))
     },
-    run: (text, values) => send(text, values, false, statementTimeoutMs),
-    simple: (text, { unlimited = false } = {}) =>
-      send(text, [], true, unlimited ? 0 : statementTimeoutMs),
-    end: () => sql.end({ timeout: 5 }),
+    end: () => {
+      if (loss) return Promise.resolve()
+      if (ending) return ending
+      ending = new Promise<void>((resolve) => {
+        const timer = setTimeout(() => lose(closed()), patienceMs)
+        ended = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+      goOn()
+      return ending
+    },
   }
-}
-
-/** What the driver threw, in the port's words. */
-export const sqlError = (
-  error: unknown,
-  outcome: SqlError['outcome'] = 'rolled-back',
-): SqlError => {
-  if (error instanceof SqlError) return error
-  if (error instanceof driver.PostgresError) {
-    // A plan that was prepared before a migration: it is prepared anew when the transaction runs again.
-    const stale = error.routine === 'RevalidateCachedQuery' && error.code === '0A000'
-    return new SqlError(error.message, {
-      sqlState: stale ? '40001' : error.code,
-      constraint: error.constraint_name,
-      outcome,
-      cause: error,
-    })
-  }
-  const message = error instanceof Error ? error.message : String(error)
-  return new SqlError(message, { sqlState: '', outcome, cause: error })
 }

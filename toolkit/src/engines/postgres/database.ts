@@ -1,55 +1,48 @@
-import {
-  GuardFailed,
-  type SqlDatabase,
-  type SqlRow,
-  SqlError,
-  type SqlValue,
-} from '../sql/database.ts'
+import { GuardFailed, type SqlDatabase, SqlError } from '../sql/database.ts'
 import { commitTogether } from '../sql/group.ts'
 import { guarded, guardState } from '../sql/guard.ts'
 import { runReads, runTransaction, type Channel, type Statement } from '../sql/transaction.ts'
 import { gatheredReads } from './reads.ts'
-import { plainRows, sqlError, type Client, type Rows } from './client.ts'
+import type { Client, Sent } from './client.ts'
 import type { Pool } from './pool.ts'
 
 // Sessions are read only by default (see settings in index.ts): reads need no transaction to be safe.
-const begin = 'begin read write'
+const begin: Sent = { text: 'begin read write', values: [] }
+const commit: Sent = { text: 'commit', values: [] }
 
-const sent = ({ text, values, guard }: Statement): readonly [string, readonly SqlValue[]] =>
-  guard ? [guarded(text, values.length), [...values, guard.rows]] : [text, values]
+const sent = ({ text, values, guard }: Statement): Sent =>
+  guard ? { text: guarded(text, values.length), values: [...values, guard.rows] } : { text, values }
 
 const channel = (client: Client, pool: Pool): Channel => {
   let open = false
 
-  const failure = (error: unknown, statement: Statement | undefined, committing: boolean) => {
-    const found = sqlError(error)
-    if (found.sqlState === guardState && statement?.guard)
+  const failure = (error: SqlError, statement: Statement | undefined, unknown: boolean) => {
+    const { message, sqlState, cause } = error
+    if (sqlState === guardState && statement?.guard)
       return new GuardFailed(statement.guard.otherwise)
-    // With a COMMIT under way, a lost connection leaves open what the server had read of it.
-    const unknown = committing && client.connected && found.unreachable
-    return unknown ? sqlError(error, 'unknown') : found
+    return unknown ? new SqlError(message, { sqlState, outcome: 'unknown', cause }) : error
   }
 
   return {
     send: async (statements, phase) => {
-      const answers: Promise<Rows>[] = []
-      if (phase.begin) answers.push(client.simple(begin))
-      for (const each of statements) answers.push(client.run(...sent(each)))
-      if (phase.commit) answers.push(client.simple('commit'))
-      open = !phase.commit
-      const settled = await Promise.allSettled(answers)
-      const at = settled.findIndex(({ status }) => status === 'rejected')
-      if (at >= 0) {
-        const { reason } = settled[at] as PromiseRejectedResult
-        throw failure(reason, statements[phase.begin ? at - 1 : at], phase.commit)
+      const series = statements.map(sent)
+      if (phase.begin) series.unshift(begin)
+      if (phase.commit) series.push(commit)
+      open = true
+      const { done, error, unanswered } = await client.series(series)
+      if (error) {
+        const failed = statements[phase.begin ? done.length - 1 : done.length]
+        // A commit that was sent and not answered may have been carried out.
+        throw failure(error, failed, phase.commit && unanswered)
       }
-      const last = (settled.at(-1) as PromiseFulfilledResult<Rows>).value
-      if (phase.commit && last.command !== 'COMMIT')
+      const last = done.at(-1)
+      open = !phase.commit
+      if (phase.commit && last?.command !== 'COMMIT')
         throw new SqlError('the transaction was rolled back', {
           sqlState: '25P02',
           outcome: 'rolled-back',
         })
-      return plainRows(last)
+      return last?.rows ?? []
     },
     rollback: async () => {
       if (!open || client.lost) return
@@ -63,12 +56,10 @@ const channel = (client: Client, pool: Pool): Channel => {
 
 /** `groups` gives the connection on which transactions that only write commit together. */
 export const postgresDatabase = (pool: Pool, groups: Pool): SqlDatabase => {
-  const borrow = async (run: (client: Client) => Promise<readonly SqlRow[]>) => {
+  const borrow = async <T>(run: (client: Client) => Promise<T>): Promise<T> => {
     const client = await pool.take()
     try {
       return await run(client)
-    } catch (error) {
-      throw sqlError(error)
     } finally {
       pool.give(client)
     }
@@ -77,8 +68,9 @@ export const postgresDatabase = (pool: Pool, groups: Pool): SqlDatabase => {
   const take = takeFrom(pool)
   const together = commitTogether(takeFrom(groups), take)
   const gathered = gatheredReads(async (text, values) => {
-    const rows = (await borrow((client) => client.run(text, values))) as Rows
-    return { rows: plainRows(rows), types: rows.statement?.types ?? [] }
+    const { done, error, parameters } = await borrow((client) => client.series([{ text, values }]))
+    if (error) throw error
+    return { rows: done.at(-1)?.rows ?? [], types: parameters }
   })
   return {
     transaction: (work) => runTransaction(take, work, together),
@@ -87,12 +79,11 @@ export const postgresDatabase = (pool: Pool, groups: Pool): SqlDatabase => {
     script: async (text) => {
       await borrow(async (client) => {
         // All of them: what is sent at once waits for the slowest, and a limit of one would end the connection.
-        const sent = [begin, 'set local statement_timeout = 0', text, 'commit'].map((one) =>
+        const sent = [begin.text, 'set local statement_timeout = 0', text, commit.text].map((one) =>
           client.simple(one, { unlimited: true }),
         )
         const failed = (await Promise.allSettled(sent)).find(({ status }) => status === 'rejected')
         if (failed) throw (failed as PromiseRejectedResult).reason
-        return []
       })
     },
   }

@@ -1,7 +1,8 @@
 import { failure } from '../../base/failure.ts'
 import type { SqlDatabase, SqlServer } from '../sql/database.ts'
 import { guardFunction } from '../sql/guard.ts'
-import { openClient, sqlError, type ClientOptions } from './client.ts'
+import { openClient } from './client.ts'
+import { sqlError, type ClientOptions } from './connect.ts'
 import { postgresDatabase } from './database.ts'
 import { clientPool, type Pool } from './pool.ts'
 import { provision, rolePassword } from './provision.ts'
@@ -51,7 +52,7 @@ const groupSettings = {
   enable_mergejoin: 'off',
 }
 
-/** PostgreSQL 13 or later: a database and a role for each service, on the driver `postgres`. */
+/** PostgreSQL 13 or later: a database and a role for each service, by the driver `pg`. */
 export const postgres = (options: PostgresOptions): SqlServer => {
   const { url, setting = 'url', urls = {}, poolSize = 8, prefix = 'serval_' } = options
   const { connectTimeoutMs = 5000, statementTimeoutMs = 30_000 } = options

@@ -50,10 +50,10 @@ const isolationAndStart = ({ url, prefix }: PostgresServer) => {
       const password = rolePassword('a secret', `${own}a`)!
       expect(await connect(`${own}a`, password, `${own}a`)).toHaveLength(1)
       expect(await rejection(connect(`${own}a`, password, `${own}b`))).toMatchObject({
-        code: '42501',
+        sqlState: '42501',
       })
       expect(await rejection(connect(`${own}a`, 'another', `${own}a`))).toMatchObject({
-        code: '28P01',
+        sqlState: '28P01',
       })
       const [role] = await database.read((session) =>
         session.query(

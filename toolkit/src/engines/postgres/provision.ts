@@ -1,5 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
-import { openClient, sqlError, type Client, type ClientOptions } from './client.ts'
+import { openClient, type Client } from './client.ts'
+import { sqlError, type ClientOptions } from './connect.ts'
 
 const lockKey = 7368647511
 

@@ -37,7 +37,7 @@ export interface Channel {
     statements: readonly Statement[],
     phase: { readonly begin: boolean; readonly commit: boolean },
   ): Promise<readonly SqlRow[]>
-  /** Ends what is still open; does nothing after a commit, whether or not that succeeded. Never rejects. */
+  /** Ends what is still open; does nothing after a commit. Never rejects. */
   rollback(): Promise<void>
   /** Gives the session back. */
   release(): void

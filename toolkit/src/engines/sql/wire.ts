@@ -1,11 +1,12 @@
-import { SqlError, type SqlRow } from '../sql/database.ts'
-import { parserOf } from '../sql/values.ts'
+import { SqlError, type SqlRow } from './database.ts'
+import { parserOf } from './values.ts'
 
-/**
- * The part of PostgreSQL's protocol 3.0 ("Message Formats" in its manual) that one embedded session needs.
- * PGlite's own query() parses each text anew and calls into WebAssembly six times for it; messages of our
- * own let statements stay prepared, and a whole transaction be one call.
+/*
+ * The part of PostgreSQL's protocol 3.0 ("Message Formats" in its manual) that carries statements, for every engine that speaks it. Messages of
+ * our own let statements stay prepared, and a whole transaction be one exchange: PGlite's query() parses each text anew and calls into
+ * WebAssembly six times for it, and the drivers of the server write, read and promise once for each statement.
  */
+
 export interface Requests {
   /** Names a statement and asks for the types of its parameters and columns. */
   prepare(name: string, text: string): void
@@ -19,8 +20,12 @@ export interface Requests {
   take(): Uint8Array
 }
 
+const usual = 16 * 1024
+/** What is larger is not kept for the next message. */
+const kept = 1024 * 1024
+
 export const requests = (): Requests => {
-  let bytes = Buffer.allocUnsafe(64 * 1024)
+  let bytes = Buffer.allocUnsafe(usual)
   let at = 0
   let start = 0
 
@@ -99,10 +104,21 @@ export const requests = (): Requests => {
     take: () => {
       const taken = bytes.subarray(0, at)
       at = 0
+      if (bytes.length > kept) bytes = Buffer.allocUnsafe(usual)
       return taken
     },
   }
 }
+
+/** A statement that a session keeps prepared. */
+export interface Prepared {
+  readonly name: string
+  readonly parameters: readonly number[]
+  readonly columns: readonly Column[]
+}
+
+/** Statements kept prepared in a session; more texts than this means that somebody builds them from values. */
+export const preparedLimit = 500
 
 export interface Column {
   readonly name: string
@@ -124,6 +140,10 @@ export interface Replies {
   /** One for each statement that was carried out. */
   readonly done: Reply[]
   readonly error: SqlError | undefined
+  /** The statement that failed must be prepared anew: a migration changed what its plan was made for. */
+  readonly stale: boolean
+  /** A transaction is open behind it. */
+  readonly inTransaction: boolean
 }
 
 const zero = (bytes: Buffer, from: number) => bytes.indexOf(0, from)
@@ -155,20 +175,20 @@ const parseRow = (bytes: Buffer, from: number, columns: readonly Column[]): SqlR
   return row
 }
 
-const parseError = (bytes: Buffer, from: number): SqlError => {
+const parseFields = (bytes: Buffer, from: number): Readonly<Record<string, string>> => {
   const fields: Record<string, string> = {}
   for (let at = from; bytes[at] !== 0;) {
     const end = zero(bytes, at)
     fields[String.fromCharCode(bytes[at]!)] = bytes.toString('utf8', at + 1, end)
     at = end + 1
   }
-  return new SqlError(fields['M'] ?? 'unknown error', {
-    sqlState: fields['C'] ?? 'XX000',
-    constraint: fields['n'],
-    outcome: 'rolled-back',
-    cause: fields,
-  })
+  return fields
 }
+
+const isStale = ({ R: routine, C: state }: Readonly<Record<string, string>>): boolean =>
+  (routine === 'RevalidateCachedQuery' && state === '0A000') || routine === 'FetchPreparedStatement'
+
+const idle = 'I'.charCodeAt(0)
 
 /** Reads the answers to a series. `columnsOf(i)` are those of the i-th prepared statement executed in it. */
 export const parseReplies = (
@@ -180,6 +200,8 @@ export const parseReplies = (
   let parameters: number[] | undefined
   let columns: Column[] | undefined
   let error: SqlError | undefined
+  let stale = false
+  let inTransaction = false
   for (let at = 0; at < bytes.length; at += bytes.readInt32BE(at + 1) + 1) {
     const from = at + 5
     switch (String.fromCharCode(bytes[at]!)) {
@@ -208,10 +230,22 @@ export const parseReplies = (
       case 'T':
         columns = parseColumns(bytes, from)
         break
-      case 'E':
-        error ??= parseError(bytes, from)
+      case 'E': {
+        const fields = parseFields(bytes, from)
+        stale ||= isStale(fields)
+        error ??= new SqlError(fields['M'] ?? 'unknown error', {
+          // It is prepared anew when the transaction runs again.
+          sqlState: stale ? '40001' : (fields['C'] ?? 'XX000'),
+          constraint: fields['n'],
+          outcome: 'rolled-back',
+          cause: fields,
+        })
+        break
+      }
+      case 'Z':
+        inTransaction = bytes[from] !== idle
         break
     }
   }
-  return { parameters, columns, done, error }
+  return { parameters, columns, done, error, stale, inTransaction }
 }
