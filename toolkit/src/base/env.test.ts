@@ -109,4 +109,8 @@ test('a wait of months does not end at once: the platform’s timers take 31 bit
 test('times are written in UTC with milliseconds', () => {
   expect(rfc3339(0)).toBe('1970-01-01T00:00:00.000Z')
   expect(rfc3339(Date.UTC(2026, 0, 2, 3, 4, 5, 6))).toBe('2026-01-02T03:04:05.006Z')
+  // In the same second as the one before, in another, before the epoch, with a fraction, past the year 9999.
+  for (const ms of [1_000, 1_999, 2_000, 1_000.9, -1, -1_000, -1_001, -0.5, 253_402_300_800_001])
+    expect(rfc3339(ms)).toBe(new Date(ms).toISOString())
+  expect(() => rfc3339(Number.NaN)).toThrow(RangeError)
 })

@@ -122,5 +122,17 @@ export const systemEnv = (): Env => {
   }
 }
 
+let second = Number.NaN
+let untilSecond = ''
+
 /** RFC 3339 in UTC, with milliseconds, of a time in milliseconds since the epoch. */
-export const rfc3339 = (ms: number): string => new Date(ms).toISOString()
+export const rfc3339 = (ms: number): string => {
+  const whole = Math.trunc(ms)
+  const at = Math.floor(whole / 1000)
+  // Most times are of the second of the one before.
+  if (at !== second) {
+    untilSecond = new Date(at * 1000).toISOString().slice(0, -4)
+    second = at
+  }
+  return `${untilSecond}${String(whole - at * 1000).padStart(3, '0')}Z`
+}

@@ -5,6 +5,7 @@ import { pulse } from '../base/pulse.ts'
 import type { Position } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { LogSource } from './log-source.ts'
+import { quiet } from '../base/quiet.ts'
 
 /*
  * Broadcast: every process learns of every event, for what it keeps in memory (caches, live feeds, revocations). There is no durable cursor and no retry: a
@@ -76,13 +77,14 @@ export const eventHub = (options: EventHubOptions): EventHub => {
   const begin = async (source: string, channel: Channel): Promise<Loop> => {
     const log = options.sourceOf(source)
     let positions: readonly Position[] = await log.heads()
+    const wait = quiet(options.pollMs)
     return loop({
       env: options.env,
       failed: (error) => options.log.warn('a log cannot be followed', { publisher: source }, error),
       turn: async () => {
         try {
           const messages = await log.read(positions, readAtOnce)
-          if (messages.length === 0) return options.pollMs
+          if (messages.length === 0) return wait(false)
           const reached = new Map(positions.map((at) => [at.partition, at.position]))
           for (const { id, type, subject, data, partition, position } of messages) {
             reached.set(partition, position)
@@ -91,6 +93,7 @@ export const eventHub = (options: EventHubOptions): EventHub => {
             await pass(channel, { id, source, type, key: subject, data: fields })
           }
           positions = [...reached].map(([partition, position]) => ({ partition, position }))
+          wait(true)
           return 0
         } catch (error) {
           if (!(error instanceof ServalError) || error.code !== 'cursor-too-old') throw error

@@ -109,7 +109,7 @@ const readerService = service(contract('reader', { operations: {} }), {
       )
       try {
         if (does === 'waits') await env.sleep(n % 7)
-        if (does === 'long') await env.sleep(150)
+        if (does === 'long') await eventually(() => isHeld(key), 'to be set aside')
         if (does === 'fails-once' && nth === 1) throw new Error('not yet')
         if (does === 'away-once' && nth === 1) throw failure('unavailable')
         if (does === 'no-step') return
@@ -135,13 +135,18 @@ afterAll(async () => {
   await server.close()
 })
 
+const id = { subscription: 'reader', publisher: 'notes' }
+const isHeld = async (key: string) => {
+  const held = await system.stores.get('reader')?.subscriptions.held.keys(id)
+  return held?.some((row) => row.key === key) === true
+}
+
 let runs = 0
 const publish = async (plan: readonly { key: string; does: Does }[]) => {
   runs += 1
   const list = plan.map(({ key, does }, n) => ({ key: `${runs}/${key}`, n, does }))
   await system.client(notes, { kind: 'service', name: 'test' }).write({ notes: list })
   const store = system.stores.get('reader')
-  const id = { subscription: 'reader', publisher: 'notes' }
   await eventually(async () => {
     const heads = await system.stores.get('notes')?.log.heads()
     const read = await store?.subscriptions.positions(id)

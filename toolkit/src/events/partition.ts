@@ -18,6 +18,16 @@ export const partitionOf = (key: string): number => {
  * comes or goes moves only its own share. Two hosts that disagree for a moment do work twice; the guards keep the effect single.
  */
 export const ownerOf = (hosts: readonly string[], work: string): string | undefined => {
+  const known = owners.get(hosts) ?? new Map<string, string | undefined>()
+  if (known.size === 0) owners.set(hosts, known)
+  if (!known.has(work)) known.set(work, bestOf(hosts, work))
+  return known.get(work)
+}
+
+/** By list of hosts: each message asks for its owner, and a heartbeat makes a new list. */
+const owners = new WeakMap<readonly string[], Map<string, string | undefined>>()
+
+const bestOf = (hosts: readonly string[], work: string): string | undefined => {
   let best: string | undefined
   let bestHash = -1
   for (const host of hosts) {

@@ -2,6 +2,7 @@ import type { Env } from '../base/env.ts'
 import { loop, type Loop } from '../base/loop.ts'
 import type { Log } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
+import { quiet } from '../base/quiet.ts'
 
 export interface RelayOptions {
   readonly env: Env
@@ -12,16 +13,17 @@ export interface RelayOptions {
   readonly grown: (partitions: readonly number[]) => void
 }
 
-/** Moves a service's outbox to its log, soon after each commit. Any number of hosts may do so at once. */
-export const relay = (options: RelayOptions): Loop =>
-  loop({
+/** Moves a service's outbox to its log, and tells when the log has grown. Any number of hosts may do so at once. */
+export const relay = (options: RelayOptions): Loop => {
+  const wait = quiet(options.pollMs)
+  return loop({
     env: options.env,
     failed: (error) =>
       options.log.warn('the relay could not move the outbox to the log', {}, error),
     turn: async () => {
       const partitions = await options.source.relay()
-      if (partitions.length === 0) return options.pollMs
-      options.grown(partitions)
-      return 0
+      if (partitions.length > 0) options.grown(partitions)
+      return wait(partitions.length > 0)
     },
   })
+}

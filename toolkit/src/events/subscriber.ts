@@ -9,6 +9,7 @@ import { laneWork } from './lane-work.ts'
 import { isBusy, laneOf, type Lane } from './lane.ts'
 import type { LogSource } from './log-source.ts'
 import { partitionCount } from './partition.ts'
+import { quiet } from '../base/quiet.ts'
 
 /*
  * One subscription of one service to one publisher, as far as this host works on it. Each partition is a lane. Messages of different keys are
@@ -29,7 +30,7 @@ export interface SubscriberOptions {
   readonly handles: (type: string) => boolean
   /** Runs the handler. If it makes no step, the subscriber settles the message by itself. */
   readonly deliver: (message: Message, settlement: Settlement, signal: AbortSignal) => Promise<void>
-  /** How often to look for messages without being woken. */
+  /** How soon to look for messages without being woken; later while there are none. */
   readonly pollMs: number
   /** A message that takes longer is set aside, unless all take long. Default 100 ms. */
   readonly patienceMs?: number
@@ -99,14 +100,14 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
   }
 
   let passedAt = 0
-  /** Messages that nobody handles are passed over now and then. Answers the longest wait until the next time. */
+  /** Messages that nobody handles are passed over now and then. Answers how long it is until the next time. */
   const pass = async (): Promise<number> => {
-    if (![...lanes.values()].some((lane) => lane.passed > lane.cursor)) return options.pollMs
+    if (![...lanes.values()].some((lane) => lane.passed > lane.cursor)) return Infinity
     const due = work.atRest() ? 0 : passedAt + passMs - env.now()
-    if (due > 0) return Math.min(due, options.pollMs)
+    if (due > 0) return due
     passedAt = env.now()
     await work.pass()
-    return options.pollMs
+    return Infinity
   }
 
   const read = async (hungry: readonly Lane[]) => {
@@ -128,6 +129,7 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     return messages.length > 0
   }
 
+  const wait = quiet(options.pollMs)
   const reading: Loop = loop({
     env,
     failed: (error) => log.warn('the log could not be read', {}, error),
@@ -138,9 +140,10 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
       for (const lane of lanes.values()) lane.more ||= !hungry.includes(lane)
       const found = hungry.length > 0 && (await read(hungry))
       const rest = await pass()
+      const idle = wait(found)
       return found && hungry.some((lane) => lane.more && lane.queue.length < readAhead / 2)
         ? 0
-        : rest
+        : Math.min(rest, idle)
     },
   })
 

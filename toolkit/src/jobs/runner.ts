@@ -1,5 +1,6 @@
 import type { Env } from '../base/env.ts'
 import { loop, type Loop } from '../base/loop.ts'
+import { quiet } from '../base/quiet.ts'
 import { Superseded, type Frame, type JobRun, type Store } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 
@@ -60,6 +61,7 @@ export const jobRunner = (options: JobRunnerOptions): Loop => {
       })
     running.add(run)
   }
+  const wait = quiet(options.pollMs)
   const turns = loop({
     env,
     failed: (error) => log.warn('jobs could not be looked up', {}, error),
@@ -68,9 +70,10 @@ export const jobRunner = (options: JobRunnerOptions): Loop => {
       const now = env.now()
       const due = await store.jobs.claim(names, now, now + leaseMs, options.holder)
       for (const job of due) start(job, signal)
+      const idle = wait(due.length > 0)
       if (due.length > 0) return 0
       const next = await store.jobs.next(names)
-      return Math.max(1, Math.min(options.pollMs, (next ?? Infinity) - env.now()))
+      return Math.max(1, Math.min(idle, (next ?? Infinity) - env.now()))
     },
   })
   return {

@@ -107,7 +107,10 @@ export interface Position {
 
 /** The publisher's side: what was published, in order. */
 export interface Log {
-  /** Moves what waits in the outbox to the log and numbers it. Answers the partitions that grew, empty when nothing waited. */
+  /**
+   * Moves what waits in the outbox to the log and numbers it. Answers the partitions that grew, by this or since the last relay by a
+   * step of this process; empty when none did.
+   */
   relay(): Promise<readonly number[]>
   /**
    * For each position, at most `limit` messages after it, in order. Position 0 reads from the oldest message that is kept;

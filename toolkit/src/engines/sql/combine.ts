@@ -1,4 +1,3 @@
-import type { SqlColumn } from './database.ts'
 import { rowsStatement, type Statement } from './transaction.ts'
 
 /*
@@ -47,14 +46,16 @@ interface Slot {
   readonly statements: Statement[]
   /** The texts of the slots behind this one. */
   readonly behind: Set<string>
+  /** The place of its last statement. */
+  place: number
 }
 
-const concatenated = (all: readonly (readonly SqlColumn[])[]): readonly SqlColumn[] =>
-  (all[0] ?? []).map((_, column) => all.flatMap((columns) => columns[column] as string[]))
-
-const asOne = ([first, ...others]: readonly Statement[]): readonly Statement[] => {
-  if (first?.rows === undefined || others.length === 0) return first === undefined ? [] : [first]
-  const columns = concatenated([first, ...others].map(({ rows }) => rows?.columns ?? []))
+const asOne = (statements: readonly Statement[]): readonly Statement[] => {
+  const [first] = statements
+  if (first?.rows === undefined || statements.length === 1) return statements
+  const columns = first.rows.columns.map((_, column) =>
+    statements.flatMap(({ rows }) => (rows?.columns[column] ?? []) as string[]),
+  )
   return [rowsStatement({ ...first.rows, columns: first.rows.combine?.(columns) ?? columns })]
 }
 
@@ -70,24 +71,23 @@ const combines = ({ text, rows }: Statement): boolean =>
     (/^\s*insert\s/i.test(text) && !/\bdo\s+update\b/i.test(text)))
 
 const together = (statements: readonly Statement[]): readonly Statement[] => {
-  const slots = new Set<Slot>()
+  const slots: Slot[] = []
   /** Those that more rows may join. */
   const open = new Map<string, Slot>()
-  for (const statement of statements) {
+  for (const [place, statement] of statements.entries()) {
     const { text } = statement
-    const known = combines(statement) ? open.get(text) : undefined
-    const joins = known !== undefined && ![...known.behind].some((other) => mayMeet(other, text))
-    const slot = {
-      statements: joins ? [...known.statements, statement] : [statement],
-      behind: new Set<string>(),
-    }
-    if (joins) slots.delete(known)
+    const more = combines(statement)
+    let slot = more ? open.get(text) : undefined
+    if (slot !== undefined && ![...slot.behind].some((other) => mayMeet(other, text))) {
+      slot.statements.push(statement)
+      slot.behind.clear()
+      slot.place = place
+    } else slots.push((slot = { statements: [statement], behind: new Set(), place }))
     open.delete(text)
     for (const before of open.values()) before.behind.add(text)
-    slots.add(slot)
-    if (combines(statement)) open.set(text, slot)
+    if (more) open.set(text, slot)
   }
-  return [...slots].flatMap((slot) => asOne(slot.statements))
+  return slots.sort((a, b) => a.place - b.place).flatMap((one) => asOne(one.statements))
 }
 
 const phases = ['lock', 'change', 'settle', 'publish'] as const

@@ -3,6 +3,7 @@ import { failure } from '../../base/failure.ts'
 import type { Message } from '../../contract/index.ts'
 import type { Log, LogReaders, Position } from '../../store/store.ts'
 import type { SqlDatabase } from './database.ts'
+import { relay, type Published } from './outbox.ts'
 
 interface Row {
   readonly [column: string]: unknown
@@ -38,50 +39,8 @@ const message = (source: string, row: Row): Message => ({
   position: row.position,
 })
 
-/*
- * The relay is the only writer of the log. It locks the heads of all partitions, in order, and with the next statement moves and numbers what is
- * committed by then. An entry's sequence number was drawn under its key's row lock, so that the order of the numbers is the order of the commits
- * for each key, and an earlier entry of a key is visible whenever a later one is.
- */
-const lockHeads = 'select from serval_head order by partition for update'
-
-const moveEntries = `
-with moved as (
-  delete from serval_outbox where seq in (
-    select seq from serval_outbox order by seq limit 1000
-  ) returning *
-), numbered as (
-  select moved.*, head.position + row_number() over (partition by moved.partition order by seq) as number
-  from moved join serval_head head using (partition)
-), logged as (
-  insert into serval_log (partition, position, key, id, type, data, at, correlation_id)
-  select partition, number, key, id, type, data, at, correlation_id from numbered
-)
-update serval_head head set position = last.number
-from (select partition, max(number) as number from numbered group by partition) last
-where head.partition = last.partition returning head.partition`
-
-/** What this process knows of its outbox without asking: whether it wrote there since the last relay. */
-export interface OutboxHint {
-  published: boolean
-}
-
-export const sqlLog = (database: SqlDatabase, source: string, hint: OutboxHint): Log => ({
-  relay: async () => {
-    // Other looks find nothing most of the time: they take no lock and no transaction.
-    if (!hint.published) {
-      const waiting = await database.read((session) =>
-        session.query('select 1 from serval_outbox order by seq limit 1'),
-      )
-      if (waiting.length === 0) return []
-    }
-    hint.published = false
-    return database.transaction(async (session) => {
-      session.write(lockHeads)
-      const grown = await session.query<{ partition: number }>(moveEntries)
-      return grown.map((row) => row.partition)
-    })
-  },
+export const sqlLog = (database: SqlDatabase, source: string, published: Published): Log => ({
+  relay: () => relay(database, published),
   read: (after, limit) =>
     database.read(async (session) => {
       const rows = await session.query<Row | EmptyRow>(

@@ -3,6 +3,7 @@ import { failure, ServalError } from '../../base/failure.ts'
 import type { RepositoryType } from '../../store/repository.ts'
 import {
   Superseded,
+  type CursorMove,
   type Frame,
   type Hosts,
   type Outbox,
@@ -21,11 +22,12 @@ import {
   type SqlSession,
 } from './database.ts'
 import { scheduleJob, settleJob, sqlJobs } from './jobs.ts'
-import { sqlLog, type OutboxHint } from './log.ts'
+import { sqlLog } from './log.ts'
 import { migrate } from './migrate.ts'
+import { publish, type Published } from './outbox.ts'
 import { scoped, type SqlRepository } from './repository.ts'
 import { toolkitMigrations } from './schema.ts'
-import { moveCursor, settleHeld, sqlSubscriptions } from './subscriptions.ts'
+import { moveCursors, settleHeld, sqlSubscriptions } from './subscriptions.ts'
 
 interface Opened {
   readonly name: string
@@ -101,10 +103,10 @@ const sqlStore = (
     read: (work) => database.read(work).catch(translate),
     script: (text) => database.script(text).catch(translate),
   }
-  const hint: OutboxHint = { published: true }
+  const published: Published = new Set()
   return {
     replies: replies(translated),
-    log: sqlLog(translated, service, hint),
+    log: sqlLog(translated, service, published),
     subscriptions: sqlSubscriptions(translated),
     jobs: sqlJobs(translated),
     hosts: hosts(translated),
@@ -112,15 +114,16 @@ const sqlStore = (
     commit: async (work, refusable) => {
       for (let attempt = 1; ; attempt++) {
         try {
-          let published = false
-          const value = await database.transaction(async (session) => {
-            const own: OwnWrites = { settled: [], others: [], published: false }
+          const { value, entries } = await database.transaction(async (session) => {
+            const own: OwnWrites = { settled: [], moves: [], others: [], entries: [] }
             const made = await work(unit(session, open(session), own))
-            for (const write of [...own.settled, ...own.others]) write()
-            published = own.published
-            return made
+            for (const write of own.settled) write()
+            moveCursors(session, own.moves)
+            for (const write of own.others) write()
+            publish(session, own.entries)
+            return { value: made, entries: own.entries }
           })
-          if (published) hint.published = true
+          for (const { partition } of entries) published.add(partition)
           return value
         } catch (error) {
           if (!mayRunAgain(error, refusable)) return translate(error)
@@ -150,26 +153,21 @@ const translate = (error: unknown): never => {
   throw error
 }
 
-/** The toolkit's writes in a step. What it settles comes before what it schedules: a job may set itself again. */
+/** The toolkit's writes in a step. What it settles comes before what it schedules: a job may set itself again. What it publishes comes last. */
 interface OwnWrites {
   readonly settled: (() => void)[]
+  readonly moves: CursorMove[]
   readonly others: (() => void)[]
-  published: boolean
+  readonly entries: OutboxEntry[]
 }
 
 /** The toolkit's writes come after the handler's: an event's number is drawn while its key's row is locked. */
 const unit = (session: SqlSession, repositories: Unit['repositories'], own: OwnWrites): Unit => {
-  const { settled, others } = own
-  const entries: OutboxEntry[] = []
-  const outbox: Outbox = {
-    emit: (entry) => {
-      own.published = true
-      if (entries.push(entry) === 1) others.push(() => publish(session, entries))
-    },
-  }
+  const { settled, moves, others, entries } = own
+  const outbox: Outbox = { emit: (entry) => void entries.push(entry) }
   const frame: Frame = {
     remember: (reply) => void settled.push(() => remember(session, reply)),
-    moveCursor: (move) => void settled.push(() => moveCursor(session, move)),
+    moveCursor: (move) => void moves.push(move),
     settleHeld: (held) => void settled.push(() => settleHeld(session, held)),
     settleJob: (job, nextAt) => void settled.push(() => settleJob(session, job, nextAt)),
   }
@@ -187,22 +185,6 @@ const unit = (session: SqlSession, repositories: Unit['repositories'], own: OwnW
     )
   return { repositories, outbox, frame, schedule, forgetReplies }
 }
-
-const publish = (session: SqlSession, entries: readonly OutboxEntry[]): void =>
-  session.writeRows({
-    text: `insert into serval_outbox (partition, key, id, type, data, at, correlation_id)
-     select * from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])`,
-    columns: [
-      entries.map((entry) => entry.partition),
-      entries.map((entry) => entry.key),
-      entries.map((entry) => entry.id),
-      entries.map((entry) => entry.type),
-      entries.map((entry) => entry.data),
-      entries.map((entry) => rfc3339(entry.at)),
-      entries.map((entry) => entry.correlationId),
-    ],
-    phase: 'publish',
-  })
 
 const remember = (session: SqlSession, reply: RememberedReply): void =>
   session.writeRows({
@@ -268,14 +250,14 @@ const replies = (database: SqlDatabase): Replies => ({
 const hosts = (database: SqlDatabase): Hosts => ({
   beat: (host, now, until) =>
     database.transaction(async (session) => {
-      session.write('delete from serval_host where until < $1::timestamptz', [rfc3339(now)])
-      session.write(
-        'insert into serval_host (host, until) values ($1, $2::timestamptz) on conflict (host) do update set until = excluded.until',
-        [host, rfc3339(until)],
+      const rows = await session.query<{ host: string }>(
+        `with gone as (delete from serval_host where until < $2::timestamptz and host <> $1), alive as (
+           insert into serval_host (host, until) values ($1, $3::timestamptz)
+           on conflict (host) do update set until = excluded.until returning host
+         ) select host from alive union select host from serval_host where until >= $2::timestamptz order by host`,
+        [host, rfc3339(now), rfc3339(until)],
       )
-      return (
-        await session.query<{ host: string }>('select host from serval_host order by host')
-      ).map((row) => row.host)
+      return rows.map((row) => row.host)
     }),
   reset: () => database.transaction(async (session) => session.write('delete from serval_host')),
   leave: (host) =>

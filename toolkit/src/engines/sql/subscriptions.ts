@@ -12,7 +12,7 @@ import type {
 } from '../../store/store.ts'
 import type { SqlColumn, SqlDatabase, SqlSession } from './database.ts'
 
-const moveCursors = `
+const moveAll = `
 update serval_cursor c set position = m.last
 from unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::jsonb[])
   as m (subscription, publisher, partition, first, last, keys)
@@ -72,16 +72,21 @@ const joined = (columns: readonly SqlColumn[]): readonly SqlColumn[] => {
   return columnsOf(moves)
 }
 
-/** Moves a cursor, unless another did so first or a message of the key is held. */
-export const moveCursor = (session: SqlSession, move: CursorMove): void =>
+/** Moves cursors, unless another did so first or a message of the key is held. */
+export const moveCursors = (session: SqlSession, moves: readonly CursorMove[]): void => {
+  const [first] = moves
+  if (first === undefined) return
   session.writeRows({
-    text: moveCursors,
-    columns: columnsOf([{ ...move, keys: move.key === undefined ? [] : [move.key] }]),
+    text: moveAll,
+    columns: columnsOf(
+      moves.map((move) => ({ ...move, keys: move.key === undefined ? [] : [move.key] })),
+    ),
     otherwise: 'superseded:cursor',
     phase: 'settle',
-    chain: `${move.subscription}/${move.publisher}/${move.partition}`,
+    chain: `${first.subscription}/${first.publisher}/${first.partition}`,
     combine: joined,
   })
+}
 
 const here = 'subscription = $1 and publisher = $2 and partition = $3 and position = $4'
 const place = (id: HeldId) => [id.subscription, id.publisher, id.partition, id.position]
@@ -155,7 +160,7 @@ export const sqlSubscriptions = (database: SqlDatabase): SubscriptionStore => {
 const heldStore = (database: SqlDatabase): HeldStore => ({
   put: (move, message, state) =>
     database.transaction(async (session) => {
-      moveCursor(session, { ...move, key: undefined })
+      moveCursors(session, [{ ...move, key: undefined }])
       session.write(
         `insert into serval_held (subscription, publisher, partition, position, key, message, due_at, failures, tries, error, holder)
            values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11)`,
