@@ -11,7 +11,10 @@ export interface ShopOptions {
   /** Beside this process's own variables; undefined takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** The main program, in a module that does something else before; default the shop's own. */
-  readonly main?: 'acceptance/own-clock.ts' | 'acceptance/soak/measured.ts'
+  readonly main?:
+    'acceptance/own-clock.ts' | 'acceptance/soak/measured.ts' | 'toolkit/src/cli/main.ts'
+  /** Before the flags: a command of the main program. */
+  readonly command?: string
   /** Options of the runtime itself. */
   readonly runtimeArgs?: readonly string[]
 }
@@ -46,6 +49,7 @@ export class ShopProcess {
 
   constructor(options: ShopOptions) {
     const { data, setup, args = [], env = {}, main = 'shop/main.ts', runtimeArgs = [] } = options
+    const command = options.command === undefined ? [] : [options.command]
     const begun = performance.now()
     const given = Object.fromEntries(ours.map((name) => [name, undefined]))
     const flags = [
@@ -55,7 +59,7 @@ export class ShopProcess {
       ...['--data', data],
       ...args,
     ]
-    const child = spawn(process.execPath, [...runtimeArgs, main, ...flags], {
+    const child = spawn(process.execPath, [...runtimeArgs, main, ...command, ...flags], {
       cwd: root,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...given, ...env },

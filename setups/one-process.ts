@@ -36,11 +36,13 @@ export const oneProcess = (settings: Settings): Omit<Setup, 'stores'> => ({
   public: {
     host: settings.text('SERVAL_HOST', '127.0.0.1'),
     port: settings.port('SERVAL_PORT', 8080),
+    shared: settings.flag('SERVAL_SHARED_PORTS', false),
     setting: '--port, or SERVAL_PORT',
   },
   operator: {
     host: '127.0.0.1',
     port: settings.port('SERVAL_OPERATOR_PORT', 8081),
+    shared: settings.flag('SERVAL_SHARED_PORTS', false),
     setting: '--operator-port, or SERVAL_OPERATOR_PORT',
   },
   masterSecret: secretFile(`${dataFolder(settings)}/secret`),

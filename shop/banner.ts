@@ -2,16 +2,16 @@ import type { Started } from 'serval/host'
 import { demoAccounts, demoPassword } from './demo-accounts.ts'
 
 /** What a person reads when the shop is ready: where it is, who can sign in, what to do next. */
-export const banner = ({ setupName, setup, host, tookMs }: Started): string => {
-  const address = `http://${host.public.host}:${host.public.port}`
-  const operator = `http://${host.operator.host}:${host.operator.port}`
-  const elsewhere = host.public.port === 8080 ? '' : ` -- --address ${address}`
+export const banner = ({ setupName, setup, edge, tookMs }: Started): string => {
+  const address = `http://${edge.public.host}:${edge.public.port}`
+  const operator = `http://${edge.operator.host}:${edge.operator.port}`
+  const elsewhere = edge.public.port === 8080 ? '' : ` -- --address ${address}`
   const rows: (readonly [string, string])[] = [
     ['Shop', address],
     ['', `curl '${address}/api/v1/products?q=mug'`],
     ['Reference', `${address}/docs`],
     ['Operator', operator],
-    ['', `header  x-serval-operator: ${host.operatorKey}`],
+    ['', `header  x-serval-operator: ${edge.operatorKey}`],
     ['Stores', setup.stores.name],
     ...(setup.development
       ? ([

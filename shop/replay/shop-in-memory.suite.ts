@@ -29,10 +29,12 @@ export const startShopInMemory = async () => {
     log,
   })
   const at = ({ host: name, port }: { host: string; port: number }) => `http://${name}:${port}`
+  const { edge } = host
+  if (edge === undefined) throw new Error('a host without a share has an edge')
   return {
-    address: at(host.public),
-    operator: at(host.operator),
-    key: host.operatorKey,
+    address: at(edge.public),
+    operator: at(edge.operator),
+    key: edge.operatorKey,
     /** What was logged as an error. */
     errors,
     end: () => host.drain(),

@@ -8,6 +8,13 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   new: async () => (await import('./new/new.ts')).newProject,
   'contracts check': async () => (await import('./contracts/check.ts')).contractsCheck,
   'contracts release': async () => (await import('./contracts/release.ts')).contractsRelease,
+  up: async () => (await import('./fleet/up.ts')).up,
+  status: async () => (await import('./fleet/change.ts')).status,
+  scale: async () => (await import('./fleet/change.ts')).scale,
+  split: async () => (await import('./fleet/change.ts')).split,
+  merge: async () => (await import('./fleet/change.ts')).merge,
+  roll: async () => (await import('./fleet/change.ts')).roll,
+  down: async () => (await import('./fleet/change.ts')).down,
   backup: async () => (await import('./backup/backup.ts')).backup,
   restore: async () => (await import('./backup/restore.ts')).restore,
 }

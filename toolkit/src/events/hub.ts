@@ -33,6 +33,8 @@ export interface Listener {
 export interface EventHub {
   /** Tells the listeners of this process what a step of it has just published. */
   tell(events: readonly Broadcast[]): Promise<void>
+  /** Tells them what another process has just published; the log brings it once more. */
+  hear(events: readonly Broadcast[]): Promise<void>
   /** Resolves when nothing that is published from now on can be missed. With a key, only events of that key are told. */
   follow(source: string, listener: Listener, key?: string): Promise<() => Promise<void>>
   /** A publisher's log has grown. */
@@ -44,6 +46,8 @@ export interface EventHubOptions {
   readonly env: Env
   readonly log: Logger
   readonly sourceOf: (publisher: string) => LogSource
+  /** Tells other processes of events that this one has published. It never rejects: what it could not tell they read in the log. */
+  readonly spread?: (events: readonly Broadcast[]) => Promise<unknown>
   /** Other processes publish too: their events are read from the logs. */
   readonly shared: boolean
   /** How often to look at a log without being woken. */
@@ -118,6 +122,7 @@ export const eventHub = (options: EventHubOptions): EventHub => {
 
   return {
     tell: async (events) => {
+      const spread = options.spread?.(events)
       for (const event of events) {
         const channel = channels.get(event.source)
         if (channel === undefined || channel.listeners.size === 0) continue
@@ -128,6 +133,13 @@ export const eventHub = (options: EventHubOptions): EventHub => {
           channel.told.add(event.id)
         }
         await pass(channel, event)
+      }
+      await spread
+    },
+    hear: async (events) => {
+      for (const event of events) {
+        const channel = channels.get(event.source)
+        if (channel !== undefined) await pass(channel, event)
       }
     },
     follow: async (source, listener, key = everyKey) => {

@@ -1,20 +1,27 @@
 import type { Env } from '../base/env.ts'
 import { failure, ServalError } from '../base/failure.ts'
-import { refusalReply } from '../edge/index.ts'
-import { defaultHttpLimits, type HttpServer } from '../link/http.ts'
+import type { HttpServer } from '../link/http.ts'
+import type { Service } from '../service/index.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { operatorEdge, publicEdge } from './edges.ts'
-import { control, controlLink } from './operator.ts'
+import { join } from './joining.ts'
+import { openEdge, type RunningEdge } from './open-edge.ts'
+import { atOnce, untilReached } from './patience.ts'
 import { checkSecret } from './same-secret.ts'
 import { derive } from './secret.ts'
 import { startServices, type RunningServices } from './services.ts'
-import type { Address, Connect, Follow, Setup } from './setup.ts'
+import type { Address, Setup } from './setup.ts'
+
+/** What of a system one host runs. */
+export interface Share {
+  /** Names of services. */
+  readonly services: readonly string[]
+  readonly edge: boolean
+}
 
 export interface RunningHost {
   readonly services: RunningServices
-  readonly public: HttpServer
-  readonly operator: HttpServer
-  readonly operatorKey: string
+  /** Undefined for a host without an edge. */
+  readonly edge: RunningEdge | undefined
   /** Answers what has begun, ends subscriptions and jobs after what is under way, closes the stores. */
   drain(): Promise<void>
 }
@@ -23,6 +30,8 @@ export interface HostOptions {
   readonly setup: Setup
   readonly env: Env
   readonly log: Logger
+  /** Default: all of it. */
+  readonly share?: Share
   /** Told what is being done, for a person who waits. */
   readonly progress?: (doing: string) => void
 }
@@ -57,14 +66,38 @@ const drainServer = async (server: HttpServer, env: Env): Promise<void> => {
   patience.abort()
 }
 
-/** One process: from a setup to running services behind two addresses. What was started is stopped again when a later part fails. */
+/** The services of a share. Throws `misconfigured` for a share that this setup cannot run. */
+const servicesOf = ({ system, fleet }: Setup, share: Share | undefined): readonly Service[] => {
+  if (share === undefined) return system.services
+  const known = system.services.map(({ contract }) => contract.name)
+  const unknown = share.services.filter((name) => !known.includes(name))
+  if (unknown.length > 0)
+    throw failure(
+      'misconfigured',
+      `there is no service ${unknown.join(', ')}; ${system.name} has ${known.join(', ')}`,
+    )
+  const all = share.edge && share.services.length === known.length
+  if (!all && fleet?.directory === undefined)
+    throw failure(
+      'misconfigured',
+      fleet === undefined
+        ? 'this setup is one process: it cannot run a part of the system'
+        : 'a host that runs a part of the system needs a directory to find the others (SERVAL_DIRECTORY)',
+    )
+  return system.services.filter(({ contract }) => share.services.includes(contract.name))
+}
+
+/** One process: from a setup to running services, behind two addresses if it has an edge. What was started is stopped again when a later part fails. */
 export const startHost = async ({
   setup,
   env,
   log,
+  share,
   progress = () => undefined,
 }: HostOptions): Promise<RunningHost> => {
-  const { system } = setup
+  const { system, fleet } = setup
+  const mine = servicesOf(setup, share)
+  const contracts = system.services.map((service) => service.contract)
   /** What was started, to be stopped in the opposite order. */
   const started: (() => unknown)[] = [() => setup.stores.close()]
   const stop = async () => {
@@ -89,84 +122,76 @@ export const startHost = async ({
   try {
     const master = await setup.masterSecret()
     const secret = secretsFrom(master, system.name)
+    const joined =
+      fleet?.directory === undefined
+        ? undefined
+        : join({
+            env,
+            log,
+            fleet,
+            directory: fleet.directory,
+            seedOf: (issuer) => derive(master, `${system.name}/identity/${issuer}`),
+            contracts: mine.map(({ contract }) => contract),
+            listen,
+          })
+    if (joined !== undefined) started.push(joined.stop)
+    const patience = joined === undefined ? atOnce : untilReached({ env, log })
     progress(`opening ${setup.stores.name}`)
     const services = await startServices({
-      services: system.services,
+      services: mine,
       stores: setup.stores,
       env,
       log,
       ports: setup.ports,
       cache: setup.cache,
       secret,
+      ...(joined && {
+        elsewhere: joined.link,
+        hears: contracts.filter((one) => mine.every(({ contract }) => contract !== one)),
+        spread: joined.spread,
+        answering: async (link, hear) => void (await joined.answer(link, hear)),
+      }),
       opened: async (stores) => {
         const fingerprints = [...stores].map(async ([name, store]) =>
           checkSecret(name, store, Buffer.from(await secret(name, 'fingerprint')).toString('hex')),
         )
         await Promise.all(fingerprints)
-        for (const one of Object.values(setup.ports)) {
-          const { open, close } = one as PortLife
+        for (const name of new Set(mine.flatMap(({ ports }) => ports))) {
+          const { open, close } = (setup.ports[name] ?? {}) as PortLife
           if (close !== undefined) started.push(() => close())
           await open?.()
         }
       },
     })
     started.push(services.stop)
-    const connect: Connect = (contract) =>
-      services.client(contract, { kind: 'service', name: system.name })
-    if (setup.development && system.seed !== undefined) {
-      progress('adding demo products and accounts')
-      await system.seed(connect)
-    }
-    const follow: Follow = (event, told, gap) =>
-      services.follow(event.source, {
-        event: ({ type, data }) => {
-          // The publisher's log holds what its own step checked against this schema.
-          if (type === event.type) told(data as Parameters<typeof told>[0])
-        },
-        gap,
-      })
-    progress('listening')
-    const key = Buffer.from(await derive(master, `${system.name}/operator-key`))
-      .toString('base64url')
-      .slice(0, 32)
-    const contracts = system.services.map((service) => service.contract)
-    const common = { env, log, system, leaving: leaving.signal, ready: () => ready }
-    const authenticate = await setup.authenticate(connect, follow)
-    const outside = publicEdge({ ...common, contracts, link: services.link }, setup.edge, {
-      authenticate,
-      key,
-    })
-    services.caches.add(outside.cache)
-    started.push(() => outside.cache.close())
-    const inside = operatorEdge(
-      {
-        ...common,
-        contracts: [...contracts, control],
-        link: controlLink(
-          services.link,
-          contracts.map(({ name }) => name),
-          system.name,
-          env,
-        ),
-      },
-      key,
-      setup.operator.host,
-    )
-    const server = {
-      limits: defaultHttpLimits,
-      refuse: (status: number) => refusalReply(status, { correlationId: env.id() }),
-    }
-    const front = await listen({ ...server, ...setup.public, handle: outside.handle })
-    const back = await listen({ ...server, ...setup.operator, handle: inside })
+    // Those that this host's edge waits for may wait for its services.
+    await joined?.serve(false)
+    const edge =
+      share?.edge === false
+        ? undefined
+        : await openEdge({
+            env,
+            log,
+            setup,
+            services,
+            master,
+            complete: () => joined?.complete(contracts) ?? Promise.resolve(),
+            patience,
+            progress,
+            listen,
+            started,
+            leaving: leaving.signal,
+            ready: () => ready,
+          })
     ready = true
-    log.info('ready', { public: front.port, operator: back.port, stores: setup.stores.name })
+    if (edge !== undefined) await joined?.serve(true)
+    log.info('ready', { public: edge?.public.port, stores: setup.stores.name })
     return {
       services,
-      public: front,
-      operator: back,
-      operatorKey: key,
+      edge,
       drain: async () => {
         ready = false
+        await joined?.leave()
         leaving.abort()
         log.info('stopping')
         await stop()

@@ -1,6 +1,7 @@
 export type { EdgeSettings } from './edges.ts'
 export { startHost } from './host.ts'
-export type { HostOptions, RunningHost } from './host.ts'
+export type { HostOptions, RunningHost, Share } from './host.ts'
+export type { FleetSetup, Role } from './joining.ts'
 export { control } from './operator.ts'
 export { run } from './run.ts'
 export type { RunOptions, Started } from './run.ts'

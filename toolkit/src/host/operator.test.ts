@@ -40,7 +40,7 @@ const setting = () => {
   const own = builtInOperations('mirror', store, env)
   const next: Link = {
     call: async (call) => {
-      const asked = call.contract === 'mirror' ? own[call.operation] : undefined
+      const asked = call.contract === 'mirror' ? own.get(call.operation) : undefined
       if (asked !== undefined) return { value: await asked(call.input) }
       passed.push(call)
       return { value: 'passed on' }

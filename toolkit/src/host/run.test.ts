@@ -45,7 +45,7 @@ beforeAll(async () => {
   const options = `{
   setups: { small: () => import(${JSON.stringify(small)}), bare: () => import(${JSON.stringify(bare)}) },
   defaultSetup: 'small',
-  banner: ({ setupName, host }) => \`\${setupName} \${host.public.port} \${host.operator.port}\\n\`,
+  banner: ({ setupName, edge }) => \`\${setupName} \${edge.public.port} \${edge.operator.port}\\n\`,
 }`
   main = await file('main.ts', `import { run } from ${from('./run.ts')}\nawait run(${options})\n`)
   // Starting a process costs more than all that is tested here: one takes many command lines that are refused.

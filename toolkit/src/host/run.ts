@@ -4,8 +4,9 @@ import { parseArgs } from 'node:util'
 import { systemEnv } from '../base/env.ts'
 import { failure, ServalError } from '../base/failure.ts'
 import { logger } from '../telemetry/log.ts'
-import { startHost, type RunningHost } from './host.ts'
-import { settingsFrom } from './settings.ts'
+import { startHost, type RunningHost, type Share } from './host.ts'
+import type { RunningEdge } from './open-edge.ts'
+import { settingsFrom, type Settings } from './settings.ts'
 import { setupFrom, type Setup } from './setup.ts'
 
 export interface RunOptions {
@@ -14,14 +15,14 @@ export interface RunOptions {
   readonly defaultSetup: string
   /** Lines for the end of the help text: what the setups take when nothing is given. */
   readonly helpNotes?: readonly string[]
-  /** What a person sees when the host is ready. */
+  /** What a person sees when a host with an edge is ready. */
   readonly banner: (about: Started) => string
 }
 
 export interface Started {
   readonly setupName: string
   readonly setup: Setup
-  readonly host: RunningHost
+  readonly edge: RunningEdge
   readonly tookMs: number
 }
 
@@ -48,6 +49,21 @@ const flags = {
     short: 'd',
     variable: 'SERVAL_DATA',
     help: 'the folder for data and secrets',
+  },
+  services: {
+    type: 'string',
+    variable: 'SERVAL_SERVICES',
+    help: 'of a fleet: all, none, or the names of those to run, by comma',
+  },
+  edge: {
+    type: 'string',
+    variable: 'SERVAL_EDGE',
+    help: 'of a fleet: true or false, whether this host has the two addresses',
+  },
+  plan: {
+    type: 'boolean',
+    variable: '',
+    help: 'prints what the setup’s fleet is made of, as JSON',
   },
   log: { type: 'string', variable: 'SERVAL_LOG', help: 'debug, info, warn or error' },
   help: { type: 'boolean', short: 'h', variable: '', help: 'this text' },
@@ -133,7 +149,7 @@ const teller = (stream: NodeJS.WriteStream) => {
 const start = async (
   options: RunOptions,
   argv: readonly string[],
-): Promise<Started | undefined> => {
+): Promise<(Omit<Started, 'edge'> & { readonly host: RunningHost }) | undefined> => {
   const begun = performance.now()
   const given = parse(argv)
   if (given.help === true) {
@@ -159,8 +175,19 @@ const start = async (
   const setupName = given.setup ?? options.defaultSetup
   const { module, file } = await load(setupName, options)
   const { name, setup } = setupFrom(module, file, settings)
+  if (given.plan === true) {
+    process.stdout.write(`${JSON.stringify(planOf(setup))}\n`)
+    return undefined
+  }
+  const share = shareOf(settings, setup)
   try {
-    const host = await startHost({ setup, env, log, progress: progress.tell })
+    const host = await startHost({
+      setup,
+      env,
+      log,
+      ...(share && { share }),
+      progress: progress.tell,
+    })
     progress.clear()
     return { setupName: name, setup, host, tookMs: performance.now() - begun }
   } catch (error) {
@@ -168,6 +195,26 @@ const start = async (
     throw error
   }
 }
+
+/** What of the system this process is to run; undefined when nothing was said: all of it. */
+const shareOf = (settings: Settings, { system }: Setup): Share | undefined => {
+  const services = settings.text('SERVAL_SERVICES', '')
+  const edge = settings.text('SERVAL_EDGE', '')
+  if (services === '' && edge === '') return undefined
+  const all = system.services.map(({ contract }) => contract.name)
+  const listed = services.split(',').map((name) => name.trim())
+  return {
+    services: ['', 'all'].includes(services) ? all : services === 'none' ? [] : listed,
+    edge: settings.flag('SERVAL_EDGE', true),
+  }
+}
+
+/** For whoever starts a fleet of this setup. */
+const planOf = ({ system, fleet }: Setup) => ({
+  system: system.name,
+  services: system.services.map(({ contract }) => contract.name),
+  roles: fleet?.roles,
+})
 
 const onStop = (host: RunningHost) => {
   let stopping = false
@@ -195,8 +242,13 @@ export const run = async (
   try {
     const started = await start(options, argv)
     if (started === undefined) return
-    onStop(started.host)
-    process.stdout.write(options.banner(started))
+    const { host, ...about } = started
+    onStop(host)
+    process.stdout.write(
+      host.edge === undefined
+        ? `  ready: ${[...host.services.stores.keys()].join(', ')} (${about.setupName}, ${(about.tookMs / 1_000).toFixed(1)} s)\n`
+        : options.banner({ ...about, edge: host.edge }),
+    )
   } catch (error) {
     const expected = error instanceof ServalError && error.code !== 'internal'
     process.stderr.write(

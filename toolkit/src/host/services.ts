@@ -1,9 +1,9 @@
 import type { Env } from '../base/env.ts'
-import { asFailure, failure, isUnavailability } from '../base/failure.ts'
+import { failure } from '../base/failure.ts'
 import { loop } from '../base/loop.ts'
 import { openCaches, type CacheEngine, type Caches } from '../cache/index.ts'
 import { fillTag, type Client, type Contract } from '../contract/index.ts'
-import { eventHub, type EventHub, type Listener } from '../events/hub.ts'
+import { eventHub, type Broadcast, type EventHub, type Listener } from '../events/hub.ts'
 import { ownerOf } from '../events/partition.ts'
 import { relay } from '../events/relay.ts'
 import { openSubscription } from '../events/open-subscription.ts'
@@ -20,6 +20,7 @@ import type { StoreEngine } from '../store/engine.ts'
 import type { JobRun, Store } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { keepJobs } from './keeping.ts'
+import { atOnce, untilReached, type Patience } from './patience.ts'
 
 export interface ServicesOptions {
   readonly services: readonly Service[]
@@ -38,8 +39,10 @@ export interface ServicesOptions {
   readonly elsewhere?: Link
   /** Contracts of services in other hosts whose events this process hears, for what it caches. */
   readonly hears?: readonly Contract[]
+  /** Tells other hosts at once of events that caches are purged by. It never rejects. */
+  readonly spread?: (events: readonly Broadcast[]) => Promise<unknown>
   /** Called when the services can answer, before they need others: `link` reaches those of this host, without a caller's guards. */
-  readonly answering?: (link: Link) => Promise<void>
+  readonly answering?: (link: Link, hear: EventHub['hear']) => Promise<void>
   /** How often to look for others' work without being woken, default 200 ms on shared stores, 2 s on an embedded one. */
   readonly pollMs?: number
 }
@@ -126,6 +129,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     shared: !options.stores.exclusive || options.elsewhere !== undefined,
     pollMs,
     sourceOf: (publisher) => logSource(linkFrom('broadcast'), publisher, 'broadcast', env),
+    ...(options.spread && { spread: purgingOf(options.services, options.spread) }),
   })
   const caches = await openCaches({ env, log, engine: options.cache })
   for (const { service, store, hosts } of stores) {
@@ -147,7 +151,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     running.set(name, { service, store, server: serviceServer(runtime), runtime, wake, hosts })
   }
 
-  await options.answering?.(localLink(handle))
+  await options.answering?.(localLink(handle), hub.hear)
   // Every subscription is registered before anything runs: what fails here leaves nothing behind.
   const patience = options.elsewhere === undefined ? atOnce : untilReached(shared)
   const subscriptions = await Promise.all(
@@ -203,6 +207,24 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   }
 }
 
+/** Passes on the events that caches are purged by. */
+const purgingOf = (
+  services: readonly Service[],
+  spread: (events: readonly Broadcast[]) => Promise<unknown>,
+) => {
+  const purging = new Set(
+    services.flatMap(({ contract }) =>
+      Object.values(contract.events)
+        .filter(({ purges }) => purges.length > 0)
+        .map(({ source, type }) => `${source} ${type}`),
+    ),
+  )
+  return async (events: readonly Broadcast[]) => {
+    const told = events.filter(({ source, type }) => purging.has(`${source} ${type}`))
+    if (told.length > 0) await spread(told)
+  }
+}
+
 /** Drops from every cache of this process what a contract's events say is old. */
 const purgeBy = async (contract: Contract, hub: EventHub, caches: Caches): Promise<void> => {
   const purging = new Map(
@@ -220,24 +242,6 @@ const purgeBy = async (contract: Contract, hub: EventHub, caches: Caches): Promi
     gap: () => void caches.purge('all'),
   })
 }
-
-type Patience = <T>(attempt: () => Promise<T>) => Promise<T>
-
-const atOnce: Patience = (attempt) => attempt()
-
-/** Hosts that start together need each other: what cannot be reached yet is tried again until it can. */
-const untilReached =
-  ({ env, log }: Shared): Patience =>
-  async (attempt) => {
-    for (let tries = 0; ; tries++)
-      try {
-        return await attempt()
-      } catch (error) {
-        if (!isUnavailability(asFailure(error))) throw error
-        if (tries === 10) log.warn('waiting for another host', {}, error)
-        await env.sleep(Math.min(1_000, 50 * 2 ** tries))
-      }
-  }
 
 const jobsOf = ({ service, store, server }: Opened, shared: Shared) => {
   const keeping = keepJobs(store, shared.env)

@@ -7,6 +7,7 @@ import type { ListenHttp } from '../link/http.ts'
 import type { Service } from '../service/index.ts'
 import type { StoreEngine } from '../store/engine.ts'
 import type { EdgeSettings } from './edges.ts'
+import type { FleetSetup } from './joining.ts'
 import type { Settings } from './settings.ts'
 
 /** Gives a typed, guarded client of a service of the system. */
@@ -48,11 +49,15 @@ export interface Setup {
   readonly operator: Address
   /** What all secrets are derived from: 32 bytes or more, the same for every host of the setup. */
   readonly masterSecret: () => Promise<Uint8Array<ArrayBuffer>>
+  /** How its hosts find and call each other; without it one process runs it all. */
+  readonly fleet?: FleetSetup
 }
 
 export interface Address {
   readonly host: string
   readonly port: number
+  /** Other processes of the fleet may listen here too, so that one can take over from another. */
+  readonly shared?: boolean
   /** What a person sets to change it, for the message when it is taken. */
   readonly setting?: string
 }

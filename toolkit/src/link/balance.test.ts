@@ -41,7 +41,7 @@ const setting = (
   const calls = async (times: number) => {
     counts.clear()
     for (let nth = 0; nth < times; nth++) await call()
-    return Object.fromEntries([...counts].sort())
+    return Object.fromEntries(counts)
   }
   return { env, link, call, calls, counts, tell: (peers: readonly Peer[]) => tell(peers) }
 }

@@ -1,7 +1,7 @@
 import type { Env } from '../base/env.ts'
 import { asFailure, failure, isUnavailability, type ServalError } from '../base/failure.ts'
-import { isFeed, type Call, type Link, type Reply } from './call.ts'
-import type { Directory, Peer } from './directory.ts'
+import { isFeed, type Call, type FeedReply, type Link, type Reply } from './call.ts'
+import type { Directory } from './directory.ts'
 
 export interface BalanceOptions {
   readonly env: Env
@@ -14,6 +14,8 @@ export interface BalanceOptions {
 export interface BalancedLink extends Link {
   /** Whether a host that serves the contract is known. */
   serves(contract: string): boolean
+  /** A link to each host that is known, but for one. */
+  others(but: string): readonly Link[]
   stop(): void
 }
 
@@ -25,7 +27,6 @@ const longestEjectedMs = 30_000
 
 /** A host, and how it does. */
 class Target {
-  readonly peer: Peer
   readonly link: Link
   readonly since: number
   underWay = 0
@@ -33,8 +34,7 @@ class Target {
   ejections = 0
   ejectedUntil = 0
 
-  constructor(peer: Peer, link: Link, since: number) {
-    this.peer = peer
+  constructor(link: Link, since: number) {
     this.link = link
     this.since = since
   }
@@ -59,6 +59,10 @@ class Target {
   }
 }
 
+/** A service's log is served sooner than its operations: hosts that start together read each other's. */
+const served = ({ contract, operation }: Call): string =>
+  operation.startsWith('$') ? `${contract}$log` : contract
+
 const nobody = (call: Call) =>
   failure('unavailable', `${call.target}: no host that serves ${call.contract} is known`)
 
@@ -75,19 +79,18 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
   const stop = directory.watch((peers) => {
     // The first hosts that are known have nobody to leave the work to.
     const since = targets.size === 0 ? env.now() - slowStartMs : env.now()
+    const known = targets
     targets = new Map(
-      peers.map((peer) => [
-        peer.id,
-        targets.get(peer.id) ?? new Target(peer, linkTo(peer.address), since),
-      ]),
+      peers.map(({ id, address }) => [id, known.get(id) ?? new Target(linkTo(address), since)]),
     )
-    const all = [...targets.values()].flatMap((target) =>
-      target.peer.contracts.map((contract) => ({ contract, target })),
-    )
+    const all = peers.flatMap(({ id, contracts }) => {
+      const target = targets.get(id)
+      return target === undefined ? [] : contracts.map((contract) => ({ contract, target }))
+    })
     byContract = new Map(
-      [...Map.groupBy(all, ({ contract }) => contract)].map(([contract, served]) => [
+      [...Map.groupBy(all, ({ contract }) => contract)].map(([contract, hosts]) => [
         contract,
-        served.map(({ target }) => target),
+        hosts.map(({ target }) => target),
       ]),
     )
   })
@@ -107,9 +110,10 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
     let goesOn = false
     try {
       const reply = await target.link.call(call)
-      goesOn = isFeed(reply)
       target.answered()
-      return goesOn ? counted(target, reply) : reply
+      if (!isFeed(reply)) return reply
+      goesOn = true
+      return counted(target, reply)
     } catch (error) {
       const said = says(call, asFailure(error))
       if (said === 'nothing') target.gaveUp(env.now(), ejectAfter)
@@ -122,12 +126,13 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
 
   return {
     serves: (contract) => byContract.has(contract),
+    others: (but) => [...targets].flatMap(([id, { link }]) => (id === but ? [] : [link])),
     stop,
     call: async (call) => {
       const tried = new Set<Target>()
       let last: ServalError | undefined
       for (;;) {
-        const left = (byContract.get(call.contract) ?? []).filter((target) => !tried.has(target))
+        const left = (byContract.get(served(call)) ?? []).filter((target) => !tried.has(target))
         const target = pick(left, env.now())
         if (target === undefined) throw last ?? nobody(call)
         try {
@@ -151,9 +156,7 @@ const says = ({ signal }: Call, failed: ServalError): 'something' | 'nothing' | 
 }
 
 /** A feed is under way until it ends. */
-const counted = (target: Target, reply: Reply): Reply => {
-  if (reply.remembered !== undefined) return reply
-  const feed = reply.value as AsyncIterable<unknown>
+const counted = (target: Target, { value: feed }: FeedReply): Reply => {
   const items = async function* () {
     try {
       yield* feed

@@ -45,7 +45,12 @@ export interface Link {
 }
 
 /** A reply that has only begun: its items come as long as the caller listens. */
-export const isFeed = (reply: Reply): boolean =>
+export interface FeedReply {
+  readonly value: AsyncIterable<unknown>
+  readonly remembered?: undefined
+}
+
+export const isFeed = (reply: Reply): reply is FeedReply =>
   reply.remembered === undefined &&
   typeof reply.value === 'object' &&
   reply.value !== null &&

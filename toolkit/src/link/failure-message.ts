@@ -1,35 +1,33 @@
-import { failure, ServalError, type FailureKind, type Ran } from '../base/failure.ts'
+import { z } from 'zod'
+import { failure, ServalError } from '../base/failure.ts'
 
-const kinds: ReadonlySet<unknown> = new Set<FailureKind>([
-  'invalid',
-  'unauthenticated',
-  'forbidden',
-  'not-found',
-  'conflict',
-  'precondition-failed',
-  'unprocessable',
-  'limited',
-  'internal',
-  'unavailable',
-  'deadline',
-])
-const rans: ReadonlySet<unknown> = new Set<Ran>(['not-sent', 'unknown', 'ran'])
-
-const isKind = (value: unknown): value is FailureKind => kinds.has(value)
-const isRan = (value: unknown): value is Ran => rans.has(value)
+const Failure = z.object({
+  code: z.string(),
+  kind: z.enum([
+    'invalid',
+    'unauthenticated',
+    'forbidden',
+    'not-found',
+    'conflict',
+    'precondition-failed',
+    'unprocessable',
+    'limited',
+    'internal',
+    'unavailable',
+    'deadline',
+  ]),
+  title: z.string(),
+  detail: z.string(),
+  retryable: z.boolean(),
+  ran: z.enum(['not-sent', 'unknown', 'ran']),
+  data: z.unknown().optional(),
+})
 
 /** A failure as it was thrown on the other side of a link, from its toJSON(). What is not one is the other side's fault. */
 export const failureFrom = (message: unknown): ServalError => {
-  const { code, kind, title, detail, retryable, ran, data } =
-    typeof message === 'object' && message !== null
-      ? (message as Readonly<Record<string, unknown>>)
-      : {}
-  if (typeof code !== 'string' || !isKind(kind) || typeof detail !== 'string' || !isRan(ran))
+  const read = Failure.safeParse(message)
+  if (!read.success)
     return failure('internal', 'the other side of a link answered with what is not a failure')
-  return new ServalError(
-    code,
-    { kind, title: typeof title === 'string' ? title : code, retryable: retryable === true, ran },
-    detail,
-    data === undefined ? {} : { data },
-  )
+  const { code, detail, data, ...entry } = read.data
+  return new ServalError(code, entry, detail, data === undefined ? {} : { data })
 }

@@ -101,7 +101,7 @@ const httpReply = (reply: Reply): HttpReply => {
     return {
       status: 200,
       headers: { 'content-type': feedType },
-      body: lines(reply.value as AsyncIterable<unknown>),
+      body: lines(reply.value),
     }
   return reply.value === undefined ? { status: 204, headers: {} } : json(200, reply.value)
 }

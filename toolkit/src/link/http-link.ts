@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
 import type { Call, Link, Reply } from './call.ts'
@@ -29,13 +30,28 @@ export interface HttpLinkOptions {
 
 const decoder = new TextDecoder()
 
-const parsed = (text: string, target: string): unknown => {
+const Remembered = z.object({
+  status: z.int(),
+  contentType: z.string(),
+  location: z.string().optional(),
+})
+const FeedLine = z.object({
+  item: z.unknown().optional(),
+  failed: z.unknown().optional(),
+  end: z.boolean().optional(),
+})
+
+const parsed = <S extends z.ZodType>(schema: S, text: string, target: string): z.output<S> => {
   try {
-    return JSON.parse(text)
+    return schema.parse(JSON.parse(text))
   } catch (cause) {
-    throw failure('internal', `${target}: the other side of the link did not answer with JSON`, {
-      cause,
-    })
+    throw failure(
+      'internal',
+      `${target}: the other side of the link answered otherwise than links do`,
+      {
+        cause,
+      },
+    )
   }
 }
 
@@ -48,11 +64,7 @@ async function* items(answer: HttpAnswer, target: string): AsyncIterable<unknown
     rest = lines.pop() ?? ''
     for (const line of lines) {
       if (line === '') continue
-      const { item, failed, end } = parsed(line, target) as {
-        item?: unknown
-        failed?: unknown
-        end?: boolean
-      }
+      const { item, failed, end } = parsed(FeedLine, line, target)
       if (failed !== undefined) throw failureFrom(failed)
       if (end === true) return
       yield item
@@ -67,14 +79,10 @@ const replyOf = async (answer: HttpAnswer, { target }: Call): Promise<Reply> => 
   if (answer.header('content-type') === feedType) return { value: items(answer, target) }
   const body = await answer.body()
   if (answer.status === 200 && remembered !== undefined) {
-    const { status, contentType, location } = parsed(remembered, target) as {
-      status: number
-      contentType: string
-      location?: string
-    }
+    const { status, contentType, location } = parsed(Remembered, remembered, target)
     return { remembered: { status, contentType, location, body } }
   }
-  const message = parsed(decoder.decode(body), target)
+  const message = parsed(z.unknown(), decoder.decode(body), target)
   if (answer.status === 200) return { value: message }
   throw failureFrom(message)
 }

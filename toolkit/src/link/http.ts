@@ -59,6 +59,8 @@ export interface HttpServerOptions {
   readonly host: string
   /** 0 takes a free port. */
   readonly port: number
+  /** Other processes of this user may listen there too; the system spreads connections over them (SO_REUSEPORT). Default false. */
+  readonly shared?: boolean
   readonly limits: HttpLimits
   /** Answers a request. It never rejects; if it does all the same, the server answers `refuse(500)`. */
   handle(request: HttpRequest): Promise<HttpReply>

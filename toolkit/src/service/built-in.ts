@@ -1,6 +1,8 @@
+import { z } from 'zod'
 import type { Env } from '../base/env.ts'
-import type { Message } from '../contract/index.ts'
+import { validInput, type Message } from '../contract/index.ts'
 import type { LogSource } from '../events/log-source.ts'
+import { never } from '../guard/index.ts'
 import { valueOf, type Link } from '../link/call.ts'
 import type { Position, Store } from '../store/store.ts'
 
@@ -8,19 +10,6 @@ import type { Position, Store } from '../store/store.ts'
  * What every service answers beside its contract's operations, to services and the operator alone: its log is read, and its parked messages
  * are seen to, through its link, never by its tables.
  */
-
-interface ReadInput {
-  readonly after: readonly Position[]
-  readonly limit: number
-}
-interface ReportInput {
-  readonly subscription: string
-  readonly positions: readonly Position[]
-}
-interface KeyInput {
-  readonly publisher: string
-  readonly key: string
-}
 
 /** A message that failed five times, as the operator sees it: without its data. */
 export interface ParkedMessage {
@@ -33,81 +22,121 @@ export interface ParkedMessage {
   readonly error: string | undefined
 }
 
-export const builtInOperations = (
-  service: string,
-  store: Store,
-  env: Env,
-): Readonly<Record<string, (input: unknown) => Promise<unknown>>> => {
-  const { log, subscriptions } = store
-  const onParked = (act: 'replay' | 'discard') => async (input: unknown) => {
-    const { publisher, key } = input as KeyInput
-    const done = await subscriptions.held.tries[act](
-      { subscription: service, publisher },
-      key,
-      env.now(),
-    )
-    return { done }
-  }
-  return {
-    '$log.read': (input) =>
-      log.read((input as ReadInput).after, Math.min(256, (input as ReadInput).limit)),
-    '$log.heads': () => log.heads(),
-    '$log.report': (input) =>
-      log.readers.report((input as ReportInput).subscription, (input as ReportInput).positions),
-    '$log.readers': () => log.readers.list(),
-    '$log.forget': (input) => log.readers.forget((input as ReportInput).subscription),
-    '$parked.list': async (): Promise<readonly ParkedMessage[]> =>
-      (await subscriptions.held.tries.parked()).map((held) => ({
-        publisher: held.publisher,
-        key: held.message.subject,
-        type: held.message.type,
-        position: held.position,
-        partition: held.partition,
-        failures: held.failures,
-        error: held.error,
-      })),
-    '$parked.replay': onParked('replay'),
-    '$parked.discard': onParked('discard'),
-  }
+export interface ReaderPosition extends Position {
+  readonly subscription: string
 }
 
-const ask = async (
-  link: Link,
-  contract: string,
-  operation: string,
-  input: unknown,
-  { env, caller, correlationId }: { readonly env: Env; caller: string; correlationId: string },
-): Promise<unknown> =>
-  valueOf(
-    await link.call({
-      contract,
-      operation,
-      input,
-      caller: { kind: 'service', name: caller },
-      key: undefined,
-      deadline: env.now() + 5_000,
-      signal: new AbortController().signal,
-      trace: { correlationId },
-      strict: false,
-      target: `${contract}.${operation}`,
-      repeatable: operation !== '$parked.discard',
-    }),
+const Positions = z.array(z.object({ partition: z.int().min(0), position: z.int().min(0) }))
+const Nothing = z.object({})
+const Key = z.object({ publisher: z.string(), key: z.string() })
+
+const inputs = {
+  '$log.read': z.object({ after: Positions, limit: z.int().min(1) }),
+  '$log.heads': Nothing,
+  '$log.report': z.object({ subscription: z.string(), positions: Positions }),
+  '$log.readers': Nothing,
+  '$log.forget': z.object({ subscription: z.string() }),
+  '$parked.list': Nothing,
+  '$parked.replay': Key,
+  '$parked.discard': Key,
+} as const satisfies Record<string, z.ZodType>
+
+interface Outputs {
+  '$log.read': readonly Message[]
+  '$log.heads': readonly Position[]
+  '$log.report': void
+  '$log.readers': readonly ReaderPosition[]
+  '$log.forget': void
+  '$parked.list': readonly ParkedMessage[]
+  /** Whether there was a parked message of that key. */
+  '$parked.replay': boolean
+  '$parked.discard': boolean
+}
+
+type BuiltIn = keyof Outputs
+type InputOf<O extends BuiltIn> = z.output<(typeof inputs)[O]>
+
+const mostRead = 256
+
+export const builtInOperations = (
+  service: string,
+  { log, subscriptions }: Store,
+  env: Env,
+): ReadonlyMap<string, (input: unknown) => Promise<unknown>> => {
+  const operations = new Map<string, (input: unknown) => Promise<unknown>>()
+  const on = <S extends z.ZodType>(
+    name: BuiltIn,
+    schema: S,
+    answer: (input: z.output<S>) => Promise<Outputs[BuiltIn]>,
+  ) => operations.set(name, async (input) => answer(validInput(schema, input, false)))
+  const held = subscriptions.held.tries
+  const id = (publisher: string) => ({ subscription: service, publisher })
+  on('$log.read', inputs['$log.read'], ({ after, limit }) =>
+    log.read(after, Math.min(mostRead, limit)),
   )
+  on('$log.heads', inputs['$log.heads'], () => log.heads())
+  on('$log.report', inputs['$log.report'], ({ subscription, positions }) =>
+    log.readers.report(subscription, positions),
+  )
+  on('$log.readers', inputs['$log.readers'], () => log.readers.list())
+  on('$log.forget', inputs['$log.forget'], ({ subscription }) => log.readers.forget(subscription))
+  on('$parked.replay', inputs['$parked.replay'], ({ publisher, key }) =>
+    held.replay(id(publisher), key, env.now()),
+  )
+  on('$parked.discard', inputs['$parked.discard'], ({ publisher, key }) =>
+    held.discard(id(publisher), key, env.now()),
+  )
+  on('$parked.list', inputs['$parked.list'], async () =>
+    (await held.parked()).map(({ message, ...one }) => ({
+      publisher: one.publisher,
+      key: message.subject,
+      type: message.type,
+      position: one.position,
+      partition: one.partition,
+      failures: one.failures,
+      error: one.error,
+    })),
+  )
+  return operations
+}
+
+interface Asking {
+  readonly env: Env
+  /** The service that asks. */
+  readonly caller: string
+  readonly correlationId: string
+}
+
+const asking =
+  (link: Link, service: string, { env, caller, correlationId }: Asking) =>
+  async <O extends BuiltIn>(operation: O, input: InputOf<O>): Promise<Outputs[O]> =>
+    // What another host answers is what builtInOperations gave it: it is not validated message by message.
+    valueOf(
+      await link.call({
+        contract: service,
+        operation,
+        input,
+        caller: { kind: 'service', name: caller },
+        key: undefined,
+        deadline: env.now() + 5_000,
+        signal: never,
+        trace: { correlationId },
+        strict: false,
+        target: `${service}.${operation}`,
+        repeatable: operation !== '$parked.discard',
+      }),
+    ) as Outputs[O]
 
 /** The log of `publisher` as the service `reader` reaches it over a link. */
 export const logSource = (link: Link, publisher: string, reader: string, env: Env): LogSource => {
   const about = { env, caller: reader, correlationId: `${reader}-reads-${publisher}` }
-  const call = (operation: string, input: unknown) => ask(link, publisher, operation, input, about)
+  const ask = asking(link, publisher, about)
   return {
-    read: (after, limit) => call('$log.read', { after, limit }) as Promise<readonly Message[]>,
-    heads: () => call('$log.heads', {}) as Promise<readonly Position[]>,
+    read: (after, limit) => ask('$log.read', { after: [...after], limit }),
+    heads: () => ask('$log.heads', {}),
     report: (subscription, positions) =>
-      call('$log.report', { subscription, positions }) as Promise<void>,
+      ask('$log.report', { subscription, positions: [...positions] }),
   }
-}
-
-export interface ReaderPosition extends Position {
-  readonly subscription: string
 }
 
 /** What an operator sees to in one service, reached over a link. */
@@ -119,19 +148,12 @@ export interface ServiceCare {
   forget(subscription: string): Promise<void>
 }
 
-export const careFor = (
-  link: Link,
-  service: string,
-  about: { readonly env: Env; readonly caller: string; readonly correlationId: string },
-): ServiceCare => {
-  const call = (operation: string, input: unknown) => ask(link, service, operation, input, about)
+export const careFor = (link: Link, service: string, about: Asking): ServiceCare => {
+  const ask = asking(link, service, about)
   return {
-    parked: () => call('$parked.list', {}) as Promise<readonly ParkedMessage[]>,
-    settle: async (act, publisher, key) => {
-      const { done } = (await call(`$parked.${act}`, { publisher, key })) as { done: boolean }
-      return done
-    },
-    readers: () => call('$log.readers', {}) as Promise<readonly ReaderPosition[]>,
-    forget: (subscription) => call('$log.forget', { subscription }) as Promise<void>,
+    parked: () => ask('$parked.list', {}),
+    settle: (act, publisher, key) => ask(`$parked.${act}`, { publisher, key }),
+    readers: () => ask('$log.readers', {}),
+    forget: (subscription) => ask('$log.forget', { subscription }),
   }
 }

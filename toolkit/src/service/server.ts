@@ -91,7 +91,7 @@ export const serviceServer = (runtime: ServiceRuntime): ServiceServer => {
   const answers = new Map<string, (call: Call) => Promise<Reply>>()
   for (const [name, operation] of Object.entries(service.contract.operations))
     answers.set(name, answering(operation, service.operations[name]!))
-  for (const [name, own] of Object.entries(builtInOperations(service.contract.name, store, env)))
+  for (const [name, own] of builtInOperations(service.contract.name, store, env))
     answers.set(name, async (call) => {
       authorize('internal', call.caller)
       return { value: await own(call.input) }

@@ -144,10 +144,13 @@ export const listenHttp: ListenHttp = async (options) => {
     const fail = (error: NodeJS.ErrnoException) => reject(cannotListen(error, options))
     try {
       server.once('error', fail)
-      server.listen({ host: options.host, port: options.port }, () => {
-        server.off('error', fail)
-        resolve()
-      })
+      server.listen(
+        { host: options.host, port: options.port, reusePort: options.shared === true },
+        () => {
+          server.off('error', fail)
+          resolve()
+        },
+      )
     } catch (error) {
       fail(error as NodeJS.ErrnoException)
     }

@@ -98,7 +98,7 @@ export const joseIdentities = (options: JoseIdentitiesOptions): Identities => {
     try {
       const kid = kidOf(token)
       // A key is made for each name: only for those of the form that issuers have.
-      if (kid === undefined || !/^(edge|service:[\w-]{1,64})$/.test(kid)) return undefined
+      if (kid === undefined || !/^(edge|service:[\w$-]{1,64})$/.test(kid)) return undefined
       const { payload } = await jwtVerify(token, (await keysOf(kid)).public, {
         algorithms: ['EdDSA'],
         typ,

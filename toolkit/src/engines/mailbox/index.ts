@@ -2,7 +2,7 @@ import { rfc3339, systemEnv, type Env } from '../../base/env.ts'
 import { fileJournal, memoryJournal, type Journal, type Place } from './journal.ts'
 
 export interface MailboxOptions {
-  /** JSON lines, appended to; in memory, for as long as this process lives, when it is left out. One process at a time. */
+  /** JSON lines, appended to, by several processes if need be; in memory, for as long as this process lives, when it is left out. */
   readonly file?: string | undefined
   /** Mails that can be read and are known when they come again: the newest so many, default 10,000. The file keeps all. */
   readonly recent?: number
@@ -72,17 +72,19 @@ class Index {
 
   /** Answers a place that it will not ask for again. */
   take(entry: Entry, place: Place): Place | undefined {
-    if ('repeated' in entry) {
+    const messageId = 'repeated' in entry ? entry.repeated : entry.messageId
+    const known = this.#slots.get(messageId)
+    // Two processes that send one mail at the same time both write it.
+    if ('repeated' in entry || known !== undefined) {
       this.#repeats += 1
-      const slot = this.#slots.get(entry.repeated)
-      if (slot !== undefined) slot.repeats += 1
+      if (known !== undefined) known.repeats += 1
       return place
     }
     this.#mails += 1
-    this.#slots.set(entry.messageId, { place, to: entry.to, repeats: 0 })
+    this.#slots.set(messageId, { place, to: entry.to, repeats: 0 })
     if (this.#slots.size <= this.#recent) return undefined
-    const [[messageId, oldest] = []] = this.#slots
-    if (messageId !== undefined) this.#slots.delete(messageId)
+    const [[oldestId, oldest] = []] = this.#slots
+    if (oldestId !== undefined) this.#slots.delete(oldestId)
     return oldest?.place
   }
 
@@ -111,29 +113,35 @@ export const mailbox = ({
   const open = () => {
     if (opened !== undefined) return opened
     const index = new Index(recent)
-    const take = (entry: Entry, place: Place) => void index.take(entry, place)
-    const journal = file === undefined ? memoryJournal<Entry>() : fileJournal(file, entryOf, take)
+    const take = (entry: Entry, place: Place) => index.take(entry, place)
+    const journal = file === undefined ? memoryJournal(take) : fileJournal(file, entryOf, take)
     return (opened = { index, journal })
+  }
+  /** With what other processes have added. */
+  const now = () => {
+    const { index, journal } = open()
+    journal.catchUp()
+    return { index, journal }
   }
   return {
     open: () => void open(),
     send: async ({ messageId, to, subject, text }) => {
-      const { index, journal } = open()
-      const entry: Entry = index.has(messageId)
-        ? { repeated: messageId }
-        : { messageId, to, subject, text, at: rfc3339(env.now()) }
-      const forgotten = index.take(entry, journal.append(entry))
-      if (forgotten) journal.forget(forgotten)
+      const { index, journal } = now()
+      journal.append(
+        index.has(messageId)
+          ? { repeated: messageId }
+          : { messageId, to, subject, text, at: rfc3339(env.now()) },
+      )
     },
     mailbox: {
       newest: ({ limit, to }) => {
-        const { index, journal } = open()
+        const { index, journal } = now()
         return index.newest(limit, to).flatMap(({ place, repeats }) => {
           const entry = journal.read(place)
           return 'repeated' in entry ? [] : [{ ...entry, repeats }]
         })
       },
-      count: () => open().index.count(),
+      count: () => now().index.count(),
     },
     close: () => {
       opened?.journal.close()

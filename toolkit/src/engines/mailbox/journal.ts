@@ -1,12 +1,4 @@
-import {
-  appendFileSync,
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readSync,
-} from 'node:fs'
+import { appendFileSync, closeSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { failure } from '../../base/failure.ts'
 
@@ -16,53 +8,63 @@ export interface Place {
   readonly bytes: number
 }
 
+/** Is told of each entry, in order, once it is kept; answers the place of one that will not be read again. */
+export type Take<Entry> = (entry: Entry, place: Place) => Place | undefined
+
 /** Entries that are only ever added. */
 export interface Journal<Entry> {
   /** When it returns, the entry outlives this process. */
-  append(entry: Entry): Place
+  append(entry: Entry): void
   read(place: Place): Entry
-  /** It will not be read again: a journal in memory lets it go. */
-  forget(place: Place): void
+  /** Takes what other processes have added. */
+  catchUp(): void
   close(): void
 }
 
 /** A journal for as long as this process lives. */
-export const memoryJournal = <Entry>(): Journal<Entry> => {
+export const memoryJournal = <Entry>(take: Take<Entry>): Journal<Entry> => {
   const entries = new Map<number, Entry>()
   let count = 0
   return {
     append: (entry) => {
       entries.set((count += 1), entry)
-      return { at: count, bytes: 0 }
+      const forgotten = take(entry, { at: count, bytes: 0 })
+      if (forgotten !== undefined) entries.delete(forgotten.at)
     },
     read: ({ at }) => {
       const entry = entries.get(at)
       if (entry === undefined) throw failure('internal', `a journal has no entry ${at}`)
       return entry
     },
-    forget: ({ at }) => void entries.delete(at),
+    catchUp: () => undefined,
     close: () => undefined,
   }
 }
 
 const newline = 10
 
-/** Calls `take` with each whole line of the file; answers where the last one ends. */
-const eachLine = (file: number, take: (line: string, place: Place) => void): number => {
+/** Calls `take` with each line of the file from `start` on, the last one also when it is not ended; answers where the last ended one ends. */
+const eachLine = (
+  file: number,
+  start: number,
+  take: (line: string, place: Place, ended: boolean) => void,
+): number => {
   const block = Buffer.alloc(64 * 1024)
   let rest: Buffer = Buffer.alloc(0)
-  let at = 0
-  for (let from = 0; ;) {
+  let at = start
+  for (let from = start; ;) {
     const count = readSync(file, block, 0, block.length, from)
-    if (count === 0) return at
+    if (count === 0) break
     from += count
     rest = Buffer.concat([rest, block.subarray(0, count)])
     for (let end = rest.indexOf(newline); end >= 0; end = rest.indexOf(newline)) {
-      take(rest.toString('utf8', 0, end), { at, bytes: end })
+      take(rest.toString('utf8', 0, end), { at, bytes: end }, true)
       at += end + 1
       rest = rest.subarray(end + 1)
     }
   }
+  if (rest.length > 0) take(rest.toString('utf8'), { at, bytes: rest.length }, false)
+  return at
 }
 
 const opened = (path: string): number => {
@@ -79,54 +81,74 @@ const opened = (path: string): number => {
   }
 }
 
+/** What begins as entries do and is no JSON: the write of a process that died in it, which was never answered for. */
+const isTorn = (text: string): boolean => {
+  if (!text.startsWith('{')) return false
+  try {
+    JSON.parse(text)
+    return false
+  } catch {
+    return true
+  }
+}
+
 /**
- * A file of JSON lines, for one process at a time. An entry is written by one call into the system before `append` returns:
- * the death of the process loses nothing that was appended, a power cut may. A last line that is not whole was never
- * answered for: it is cut off. `take` is given what is there already.
+ * A file of JSON lines; several processes may add to it at the same time. An entry is written by one call into the system before `append`
+ * returns: the death of the process loses nothing that was appended, a power cut may. `take` is given what is there already.
  */
 export const fileJournal = <Entry>(
   path: string,
   parse: (text: string) => Entry,
-  take: (entry: Entry, place: Place) => void,
+  take: Take<Entry>,
 ): Journal<Entry> => {
   const file = opened(path)
   let line = 0
-  let end = eachLine(file, (text, place) => {
-    line += 1
-    let entry: Entry
-    try {
-      entry = parse(text)
-    } catch (cause) {
-      closeSync(file)
-      throw failure(
-        'cannot-start',
-        `${path}, line ${line}, is not an entry: correct the line, restore the file from a backup, or move it away to start empty`,
-        { cause },
-      )
-    }
-    take(entry, place)
-  })
-  if (fstatSync(file).size > end) ftruncateSync(file, end)
+  let end = 0
+  /** The last line has no end: a process died in it, or is writing it. */
+  let open = false
+
+  const catchUp = () => {
+    open = false
+    end = eachLine(file, end, (text, place, ended) => {
+      if (!ended) return void (open = true)
+      line += 1
+      if (text === '' || isTorn(text)) return
+      let entry: Entry
+      try {
+        entry = parse(text)
+      } catch (cause) {
+        throw failure(
+          'cannot-start',
+          `${path}, line ${line}, is not an entry: correct the line, restore the file from a backup, or move it away to start empty`,
+          { cause },
+        )
+      }
+      take(entry, place)
+    })
+  }
+
+  try {
+    catchUp()
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
   return {
     append: (entry) => {
-      const bytes = Buffer.from(`${JSON.stringify(entry)}\n`)
       try {
-        appendFileSync(file, bytes)
+        appendFileSync(file, `${open ? '\n' : ''}${JSON.stringify(entry)}\n`)
       } catch (cause) {
-        // Half a line would spoil the next one.
-        ftruncateSync(file, end)
         throw failure('unavailable', `${path} cannot be written`, { cause })
+      } finally {
+        catchUp()
       }
-      const place = { at: end, bytes: bytes.length - 1 }
-      end += bytes.length
-      return place
     },
     read: ({ at, bytes }) => {
       const buffer = Buffer.alloc(bytes)
       readSync(file, buffer, 0, bytes, at)
       return parse(buffer.toString('utf8'))
     },
-    forget: () => undefined,
+    catchUp,
     close: () => closeSync(file),
   }
 }

@@ -1,0 +1,3 @@
+import { fleetSuite } from './fleet.suite.ts'
+
+await fleetSuite('tiger')

@@ -1,0 +1,23 @@
+import { setup } from 'serval/host'
+import bigCat from './big-cat.ts'
+import { fleetOf } from './fleet.ts'
+
+const alone = (service: string, replicas = 1) => ({
+  [service]: { services: [service], edge: false, replicas },
+})
+
+/** Each service its own processes, edges apart, on a PostgreSQL server: each is scaled by itself. */
+export default setup('tiger', (settings) => ({
+  ...bigCat.wire(settings),
+  fleet: fleetOf(settings, {
+    edge: { services: [], edge: true },
+    ...alone('accounts'),
+    ...alone('catalog'),
+    ...alone('inventory'),
+    ...alone('orders', 2),
+    ...alone('payments'),
+    ...alone('acquirer'),
+    ...alone('notifications'),
+    ...alone('analytics'),
+  }),
+}))

@@ -1,0 +1,3 @@
+export { fleet } from './contract.ts'
+export { supervisedDirectory } from './directory-client.ts'
+export type { SupervisedOptions } from './directory-client.ts'

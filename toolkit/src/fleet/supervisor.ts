@@ -1,0 +1,258 @@
+import type { Env } from '../base/env.ts'
+import { asFailure } from '../base/failure.ts'
+import { edgeContract } from '../host/joining.ts'
+import type { Peer } from '../link/directory.ts'
+import { ChangeFailed, WrongChange } from './contract.ts'
+import { peerTable, type Peers } from './peers.ts'
+import { scaled, withMerged, withSplit, type Plan, type PlannedRole } from './plan.ts'
+import type { HostProcess } from './processes.ts'
+
+export interface SupervisorOptions {
+  readonly env: Env
+  readonly plan: Plan
+  /** Starts a process for a role. */
+  readonly start: (about: Pick<HostProcess, 'id' | 'name' | 'role' | 'runs'>) => HostProcess
+  /** Told what happens, for a person. */
+  readonly say: (text: string) => void
+  /** How long a process may take to be ready; default 120,000. */
+  readonly readyMs?: number
+  /** How long one may take to drain before it is killed; default 30,000. */
+  readonly drainMs?: number
+}
+
+export interface ProcessStatus {
+  readonly name: string
+  readonly role: string
+  readonly pid: number
+  readonly state: HostProcess['state']
+  readonly services: readonly string[]
+  readonly edge: boolean
+  /** Of its link, once it listens. */
+  readonly address: string | undefined
+  readonly upMs: number
+  readonly restarts: number
+}
+
+export interface Supervisor {
+  readonly peers: Peers
+  /** A host says what it serves. */
+  announce(peer: Peer): void
+  /** Starts everything; rejects when a part does not come up. */
+  up(): Promise<void>
+  scale(role: string, replicas: number): Promise<void>
+  split(service: string): Promise<void>
+  merge(service: string): Promise<void>
+  /** Replaces the processes of a role, or all. */
+  roll(role: string | undefined): Promise<void>
+  down(): Promise<void>
+  readonly doing: string | undefined
+  processes(): readonly ProcessStatus[]
+}
+
+const firstWaitMs = 100
+const longestWaitMs = 10_000
+/** A process that ran so long may start again at once. */
+const steadyMs = 60_000
+
+const sameParts = (a: PlannedRole, b: PlannedRole | undefined): boolean =>
+  b !== undefined &&
+  a.edge === b.edge &&
+  a.services.length === b.services.length &&
+  a.services.every((service) => b.services.includes(service))
+
+/**
+ * Has the processes of a plan run: starts again what ends, and changes from one plan to another by starting what is new, waiting until it
+ * serves, and only then draining what is old. A process never changes what it runs.
+ */
+export const supervisor = (options: SupervisorOptions): Supervisor => {
+  const { env, say, readyMs = 120_000, drainMs = 30_000 } = options
+  const peers = peerTable(env.after)
+  const running = new Set<HostProcess>()
+  const restarts = new Map<string, number>()
+  const readers = new Map<string, () => void>()
+  let plan = options.plan
+  let ending = false
+  let doing: string | undefined
+  let queue: Promise<unknown> = Promise.resolve()
+
+  const isReady = ({ id, runs }: HostProcess): boolean => {
+    const contracts = peers.get(id)?.contracts
+    return (
+      contracts !== undefined &&
+      runs.services.every((service) => contracts.includes(service)) &&
+      (!runs.edge || contracts.includes(edgeContract))
+    )
+  }
+
+  const freeName = (role: string): string => {
+    const taken = new Set([...running].map(({ name }) => name))
+    for (let n = 1; ; n++) if (!taken.has(`${role}.${n}`)) return `${role}.${n}`
+  }
+
+  const start = (role: string, runs: PlannedRole, name = freeName(role)): HostProcess => {
+    const made = options.start({ id: env.id(), name, role, runs })
+    running.add(made)
+    void made.ended.then((how) => ended(made, how))
+    return made
+  }
+
+  /** Starts again what ended by itself, later each time. */
+  const ended = (one: HostProcess, how: string) => {
+    running.delete(one)
+    peers.delete(one.id)
+    readers.get(one.id)?.()
+    if (one.state === 'leaving' || ending) return
+    const times = env.now() - one.since > steadyMs ? 0 : (restarts.get(one.name) ?? 0)
+    restarts.set(one.name, times + 1)
+    const wait = Math.min(longestWaitMs, firstWaitMs * 2 ** times)
+    say(`${one.name}: ${how}; it starts again in ${wait} ms`)
+    env.after(wait, () => {
+      const runs = plan[one.role]
+      const wanted =
+        runs !== undefined && sameParts(runs, one.runs) && live(one.role).length < runs.replicas
+      if (ending || !wanted) return
+      void ready(start(one.role, runs, one.name)).catch(() => undefined)
+    })
+  }
+
+  const live = (role: string): readonly HostProcess[] =>
+    [...running].filter((one) => one.role === role && one.state !== 'leaving')
+
+  const ready = (one: HostProcess): Promise<void> => {
+    const begun = env.now()
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void) => {
+        forget()
+        readers.delete(one.id)
+        settle()
+      }
+      const fail = (why: string) => {
+        const said = one.last.slice(-5).join('\n')
+        end(() =>
+          reject(ChangeFailed(undefined, `${one.name}: ${why}${said === '' ? '' : `\n${said}`}`)),
+        )
+      }
+      const forget = env.after(readyMs, () => {
+        one.kill()
+        fail(`it was not ready within ${readyMs / 1_000} s`)
+      })
+      const look = () => {
+        if (!running.has(one)) return fail('it ended before it was ready')
+        if (!isReady(one)) return
+        one.state = 'ready'
+        say(`${one.name}: ready after ${((env.now() - begun) / 1_000).toFixed(1)} s`)
+        end(resolve)
+      }
+      readers.set(one.id, look)
+      look()
+    })
+  }
+
+  const stop = async (one: HostProcess): Promise<void> => {
+    one.state = 'leaving'
+    say(`${one.name}: draining`)
+    await one.stop(drainMs)
+    say(`${one.name}: ended`)
+  }
+
+  /** All of them, or none: what came up beside one that did not is ended again. */
+  const allReady = async (fresh: readonly HostProcess[]): Promise<void> => {
+    const settled = await Promise.allSettled(fresh.map(ready))
+    const failed = settled.find((one) => one.status === 'rejected')
+    if (failed === undefined) return
+    for (const one of fresh) one.state = 'leaving'
+    await Promise.all(fresh.map((one) => one.stop(drainMs)))
+    throw failed.reason
+  }
+
+  const change = async (next: Plan): Promise<void> => {
+    const kept = new Set<HostProcess>()
+    const fresh: HostProcess[] = []
+    const before = plan
+    for (const [name, role] of Object.entries(next)) {
+      const same = sameParts(role, before[name]) ? live(name).slice(0, role.replicas) : []
+      for (const one of same) kept.add(one)
+      for (let missing = role.replicas - same.length; missing > 0; missing--)
+        fresh.push(start(name, role))
+    }
+    await allReady(fresh)
+    plan = next
+    const old = [...running].filter(
+      (one) => !kept.has(one) && !fresh.includes(one) && one.state !== 'leaving',
+    )
+    await Promise.all(old.map(stop))
+  }
+
+  /** One after the other; the next begins when the one before has ended, however it did. */
+  const inTurn = (what: string, work: () => Promise<void>): Promise<void> => {
+    const turn = queue.then(async () => {
+      if (ending) throw WrongChange(undefined, 'the fleet is being ended')
+      doing = what
+      try {
+        await work()
+      } finally {
+        doing = undefined
+      }
+    })
+    queue = turn.catch(() => undefined)
+    return turn
+  }
+
+  return {
+    peers,
+    announce: (peer) => {
+      peers.set(peer)
+      readers.get(peer.id)?.()
+    },
+    get doing() {
+      return doing
+    },
+    processes: () =>
+      [...running].map(({ id, name, role, pid, state, runs, since }) => ({
+        name,
+        role,
+        pid,
+        state,
+        services: runs.services,
+        edge: runs.edge,
+        address: peers.get(id)?.address,
+        upMs: env.now() - since,
+        restarts: restarts.get(name) ?? 0,
+      })),
+    up: () =>
+      inTurn('starting', () =>
+        allReady(
+          Object.entries(plan).flatMap(([name, role]) =>
+            Array.from({ length: role.replicas }, () => start(name, role)),
+          ),
+        ),
+      ),
+    scale: (role, replicas) =>
+      inTurn(`scaling ${role} to ${replicas}`, async () => change(scaled(plan, role, replicas))),
+    split: (service) =>
+      inTurn(`splitting ${service}`, async () => change(withSplit(plan, service))),
+    merge: (service) => inTurn(`merging ${service}`, async () => change(withMerged(plan, service))),
+    roll: (role) =>
+      inTurn(`rolling ${role ?? 'everything'}`, async () => {
+        if (role !== undefined && !Object.hasOwn(plan, role))
+          throw WrongChange(
+            undefined,
+            `there is no role ${role}; there are ${Object.keys(plan).join(', ')}`,
+          )
+        const old = Object.entries(plan).flatMap(([name, runs]) =>
+          role === undefined || role === name ? live(name).map((one) => ({ one, runs })) : [],
+        )
+        for (const { one, runs } of old) {
+          await allReady([start(one.role, runs)])
+          if (running.has(one)) await stop(one)
+        }
+      }),
+    down: async () => {
+      ending = true
+      await queue
+      await Promise.all(
+        [...running].map((one) => (one.state === 'leaving' ? one.ended : stop(one))),
+      ).catch((error: unknown) => say(asFailure(error).message))
+    },
+  }
+}

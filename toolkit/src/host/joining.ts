@@ -1,0 +1,175 @@
+import { z } from 'zod'
+import type { Env } from '../base/env.ts'
+import { failure } from '../base/failure.ts'
+import { validInput, type Contract } from '../contract/index.ts'
+import { balancedLink, type BalancedLink } from '../link/balance.ts'
+import type { Broadcast } from '../events/hub.ts'
+import type { Call, Link } from '../link/call.ts'
+import type { Directory, Peer } from '../link/directory.ts'
+import { defaultHttpLimits, type HttpServer, type HttpServerOptions } from '../link/http.ts'
+import { httpLink } from '../link/http-link.ts'
+import { httpLinkServer } from '../link/http-link-server.ts'
+import type { SendHttp } from '../link/http-send.ts'
+import type { Identities } from '../link/identity.ts'
+import { authorize } from '../service/access.ts'
+import type { Logger } from '../telemetry/log.ts'
+import type { Address } from './setup.ts'
+
+/** How a setup's hosts find and call each other. */
+export interface FleetSetup {
+  /** What each kind of process runs, by its name, where nothing else is asked for. */
+  readonly roles: Readonly<Record<string, Role>>
+  /** Where this host's link listens. */
+  readonly link: Address
+  /** Undefined for a host that is alone. */
+  readonly directory: Directory | undefined
+  /** This host in the directory; default: one that it makes. */
+  readonly id?: string
+  readonly http: { readonly send: SendHttp; close(): void }
+  readonly identities: (options: {
+    readonly env: Env
+    readonly seedOf: (issuer: string) => Promise<Uint8Array>
+  }) => Identities
+}
+
+/** A kind of process. */
+export interface Role {
+  /** Names of services; `all` for every one of the system. */
+  readonly services: 'all' | readonly string[]
+  /** Whether it has the public and the operator's address. */
+  readonly edge: boolean
+  /** Processes of it; default 1. */
+  readonly replicas?: number
+}
+
+/** This host among the others. */
+export interface Joined {
+  /** Reaches the services of other hosts. */
+  readonly link: BalancedLink
+  /** Starts to answer others: first what they need to start themselves, a service's log. */
+  answer(own: Link, hear: (events: readonly Broadcast[]) => Promise<void>): Promise<HttpServer>
+  /** Takes calls; with `edge`, says that its edge is open too. */
+  serve(edge: boolean): Promise<void>
+  /** Resolves when each contract is served somewhere. */
+  complete(contracts: readonly Contract[]): Promise<void>
+  /** Tells every host of events; resolves when they have dropped what is old, or after a quarter of a second. */
+  spread(events: readonly Broadcast[]): Promise<unknown>
+  /** Has others call elsewhere, and refuses who calls all the same. */
+  leave(): Promise<void>
+  stop(): void
+}
+
+export interface JoinOptions {
+  readonly env: Env
+  readonly log: Logger
+  readonly fleet: FleetSetup
+  readonly directory: Directory
+  readonly seedOf: (issuer: string) => Promise<Uint8Array>
+  /** Contracts of this host's services. */
+  readonly contracts: readonly Contract[]
+  readonly listen: (options: HttpServerOptions) => Promise<HttpServer>
+}
+
+/** Others need as long to hear that this host leaves. */
+const heardMs = 250
+
+/** Under which name a host says that its edge is open. */
+export const edgeContract = '$edge'
+
+const Events = z.object({
+  events: z.array(
+    z.object({
+      id: z.string(),
+      source: z.string(),
+      type: z.string(),
+      key: z.string(),
+      data: z.record(z.string(), z.unknown()),
+    }),
+  ),
+})
+
+const hearTarget = { contract: '$host', operation: 'hear' }
+
+const hearCall = (env: Env, events: readonly Broadcast[]): Call => ({
+  ...hearTarget,
+  input: { events },
+  caller: { kind: 'service', name: '$host' },
+  key: undefined,
+  deadline: env.now() + heardMs,
+  signal: AbortSignal.timeout(heardMs),
+  trace: { correlationId: events[0]?.id ?? env.id() },
+  strict: false,
+  target: '$host.hear',
+  repeatable: true,
+})
+
+/** What other hosts publish is told here; all other calls go on. */
+const hearing = (own: Link, hear: (events: readonly Broadcast[]) => Promise<void>): Link => ({
+  call: async (call) => {
+    if (call.contract !== hearTarget.contract) return own.call(call)
+    authorize('internal', call.caller)
+    await hear(validInput(Events, call.input, false).events)
+    return { value: undefined }
+  },
+})
+
+export const join = (options: JoinOptions): Joined => {
+  const { env, log, fleet, directory, contracts } = options
+  const identities = fleet.identities({ env, seedOf: options.seedOf })
+  const { send } = fleet.http
+  const id = fleet.id ?? env.id()
+  const leaving = new AbortController()
+  const link = balancedLink({
+    env,
+    directory,
+    linkTo: (address) => httpLink({ env, send, identities, address }),
+  })
+  let address = ''
+  const names = contracts.map(({ name }) => name)
+  const logs = names.map((name) => `${name}$log`)
+  const announce = (served: readonly string[]) => {
+    const self: Peer = { id, address, contracts: served }
+    return directory.announce(self)
+  }
+  return {
+    link,
+    answer: async (own, hear) => {
+      const server = await options.listen({
+        ...fleet.link,
+        limits: { ...defaultHttpLimits, maxBodyBytes: 16 * 1024 * 1024 },
+        handle: httpLinkServer({
+          env,
+          log,
+          link: hearing(own, hear),
+          identities,
+          leaving: leaving.signal,
+        }),
+        refuse: (status) => ({ status, headers: {} }),
+      })
+      address = `http://${server.host.includes(':') ? `[${server.host}]` : server.host}:${server.port}`
+      await announce(logs)
+      return server
+    },
+    serve: (edge) => announce([...names, ...logs, ...(edge ? [edgeContract] : [])]),
+    complete: async (needed) => {
+      const missing = () =>
+        needed.map(({ name }) => name).filter((name) => !names.includes(name) && !link.serves(name))
+      for (let tries = 0; missing().length > 0; tries++) {
+        if (tries === 100)
+          log.warn('waiting for hosts that serve all contracts', { missing: missing().join(', ') })
+        await env.sleep(50)
+      }
+    },
+    spread: (events) =>
+      Promise.allSettled(link.others(id).map((host) => host.call(hearCall(env, events)))),
+    leave: async () => {
+      await directory.announce(undefined)
+      await env.sleep(heardMs)
+      leaving.abort(failure('draining'))
+    },
+    stop: () => {
+      link.stop()
+      fleet.http.close()
+    },
+  }
+}
