@@ -4,15 +4,15 @@ import { expect, test } from 'vitest'
 const read = (path: string) => readFile(new URL(path, import.meta.url), 'utf8')
 const namesIn = (text: string) => [...text.matchAll(/\bSERVAL_[A-Z_]+/g)].map(([name]) => name)
 
-test('run-it.md lists the settings that the setups and the start read, and no others', async () => {
+test('run-it.md and fleet.md list the settings that the setups and the start read, and no others', async () => {
   const setups = (await readdir(new URL('../../setups', import.meta.url)))
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
     .map((name) => `../../setups/${name}`)
   const sources = await Promise.all([...setups, '../../toolkit/src/host/run.ts'].map(read))
   // SERVAL_RUNTIME is npm start's: the guide starts the runtime itself.
   const known = new Set(sources.flatMap(namesIn).filter((name) => name !== 'SERVAL_RUNTIME'))
-  const table = (await read('run-it.md'))
-    .split('\n')
+  const table = (await Promise.all(['run-it.md', 'fleet.md'].map(read)))
+    .flatMap((guide) => guide.split('\n'))
     .filter((line) => line.startsWith('| `SERVAL_'))
   expect(table.flatMap((line) => namesIn(line.split(' | ')[0] ?? '')).toSorted()).toEqual(
     [...known].toSorted(),
@@ -21,7 +21,7 @@ test('run-it.md lists the settings that the setups and the start read, and no ot
 
 test('the commands of the guides exist', async () => {
   const { serval } = await import('../../toolkit/src/cli/serval.ts')
-  const guides = await Promise.all(['run-it.md', 'backup.md'].map(read))
+  const guides = await Promise.all(['run-it.md', 'backup.md', 'fleet.md'].map(read))
   const commands = guides
     .flatMap((guide) => [...guide.matchAll(/\bserval (?:-- )?(contracts \w+|\w+) [A-Za-z/.]/g)])
     .map(([, command = '']) => command)
