@@ -16,7 +16,7 @@ export interface Answer {
 const most = 32
 /** How long readers gather, where several did so before: milliseconds. */
 const lingerMs = 1
-/** Statements that take longer than this do not wait for each other, for so long. */
+/** Statements that take longer than this, and than four times what all take of late, do not wait for each other, for so long. */
 const quickMs = 25
 const apartMs = 1_000
 
@@ -96,6 +96,10 @@ export const gatheredReads = (
   run: (text: string, values: readonly SqlValue[]) => Promise<Answer>,
 ): ((statement: Statement) => Promise<readonly SqlRow[]>) => {
   const texts = new Map<string, Known>()
+  /** What a statement takes of late: when all take long, it is nothing about this one. */
+  let typicalMs = 0
+  const slowMs = () => Math.max(quickMs, 4 * typicalMs)
+  const took = (ms: number) => (typicalMs += (Math.min(ms, slowMs()) - typicalMs) / 16)
 
   const one = async (text: string, known: Known, reader: Reader) => {
     try {
@@ -144,7 +148,8 @@ export const gatheredReads = (
     else await Promise.all(readers.map((reader) => one(text, known, reader)))
     known.running -= 1
     const now = performance.now()
-    if (now - startedAt > quickMs * readers.length) known.apartUntil = now + apartMs
+    if (now - startedAt > slowMs() * readers.length) known.apartUntil = now + apartMs
+    took(now - startedAt)
     if (known.waiting.length > 0 && !known.gathering) await flush(text, known)
   }
 
@@ -176,7 +181,7 @@ export const gatheredReads = (
       const now = performance.now()
       if (known.many === null || now < known.apartUntil) return void one(text, known, reader)
       known.waiting.push(reader)
-      const busy = known.running > 0 && now - known.startedAt < quickMs
+      const busy = known.running > 0 && now - known.startedAt < slowMs()
       if (!busy) gather(text, known)
     })
 }

@@ -218,6 +218,14 @@ export const sqlServerSuite = (name: string, makeServer: () => SqlServer | Promi
         expect(await items(database)).toEqual([])
       })
 
+      test('that gives a statement too few values has a fault of its own, not a database that is away', async () => {
+        const database = await withTable()
+        const failed = await rejection(
+          database.transaction((session) => session.query('select $1::int + $2::int', [1])),
+        )
+        expect(failed).toMatchObject({ sqlState: '08P01', unreachable: false })
+      })
+
       test('is doomed by a failed query, also when its work swallows the failure', async () => {
         const database = await withTable()
         const failed = database.transaction(async (session) => {

@@ -131,7 +131,8 @@ export class SqlError extends Error {
   get unreachable(): boolean {
     return (
       this.sqlState === '' ||
-      this.sqlState.startsWith('08') ||
+      // 08P01 is a fault in what was sent, such as a wrong number of parameters.
+      (this.sqlState.startsWith('08') && this.sqlState !== '08P01') ||
       this.sqlState.startsWith('57P') ||
       this.sqlState.startsWith('53') ||
       this.sqlState === '25P03'
