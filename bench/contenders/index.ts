@@ -24,6 +24,8 @@ export const contendersOf = (versions: Readonly<Record<string, string>>): readon
       startMonolith({ ...info, framework, program, server: await startDatabase() })
   const shop = (program: string) => async (info: ContenderInfo) =>
     startShop({ ...info, program, server: await startDatabase() })
+  const fleet = (setup: 'cheetah' | 'tiger') => async (info: ContenderInfo) =>
+    startShop({ ...info, program: programs.bun, server: await startDatabase(), fleet: setup })
   return [
     {
       info: { id: 'shop-bun', side: 'ours', name: `shop, big-cat, ${bun}, ${postgres}` },
@@ -41,6 +43,24 @@ export const contendersOf = (versions: Readonly<Record<string, string>>): readon
         name: `shop, kitten, ${bun}, ${embedded}, no fsync`,
       },
       start: (info) => startShop({ ...info, program: programs.bun }),
+    },
+    {
+      info: {
+        id: 'shop-cheetah',
+        side: 'ours',
+        apart: true,
+        name: `shop, cheetah: an edge and two copies, ${bun}, ${postgres}`,
+      },
+      start: fleet('cheetah'),
+    },
+    {
+      info: {
+        id: 'shop-tiger',
+        side: 'ours',
+        apart: true,
+        name: `shop, tiger: ten processes, ${bun}, ${postgres}`,
+      },
+      start: fleet('tiger'),
     },
     {
       info: {

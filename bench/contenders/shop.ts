@@ -11,6 +11,8 @@ export interface ShopOptions extends ContenderInfo {
   readonly program: string
   /** Without one: the setup kitten, embedded. */
   readonly server?: Database
+  /** A setup of many processes, instead of the one of big-cat. */
+  readonly fleet?: 'cheetah' | 'tiger'
 }
 
 const startWithinMs = 60_000
@@ -18,10 +20,11 @@ const startWithinMs = 60_000
 /** Starts the shop as a person would, on free ports and in a folder that goes away. */
 export const startShop = async (options: ShopOptions): Promise<Contender> => {
   const data = await mkdtemp(join(tmpdir(), 'serval-bench-'))
-  const { server, program, ...info } = options
-  const setup = server === undefined ? 'kitten' : 'big-cat'
+  const { server, program, fleet, ...info } = options
+  const setup = fleet ?? (server === undefined ? 'kitten' : 'big-cat')
+  const main = fleet === undefined ? ['shop/main.ts'] : ['toolkit/src/cli/main.ts', 'up']
   const ports = ['--port', '0', '--operator-port', '0']
-  const child = spawn(program, ['shop/main.ts', '--setup', setup, ...ports, '--data', data], {
+  const child = spawn(program, [...main, '--setup', setup, ...ports, '--data', data], {
     cwd: root,
     env: { ...process.env, SERVAL_DATABASE_URL: server?.url ?? '', NODE_ENV: 'production' },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -49,8 +49,11 @@ export const cpuOf = (pid: number): number => {
   )
 }
 
-/** Resident memory of one process in MiB. */
-export const residentMib = (pid: number): number => {
+/** Resident memory of a process and of its children, in MiB. */
+export const residentMib = (pid: number): number =>
+  [pid, ...childrenOf(pid)].reduce((sum, one) => sum + residentOf(one), 0)
+
+const residentOf = (pid: number): number => {
   const text = readFileSync(`/proc/${pid}/status`, 'latin1')
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) / 1_024
 }
