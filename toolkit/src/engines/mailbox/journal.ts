@@ -81,16 +81,8 @@ const opened = (path: string): number => {
   }
 }
 
-/** What begins as entries do and is no JSON: the write of a process that died in it, which was never answered for. */
-const isTorn = (text: string): boolean => {
-  if (!text.startsWith('{')) return false
-  try {
-    JSON.parse(text)
-    return false
-  } catch {
-    return true
-  }
-}
+/** Ends a line that a process began and died in, which was never answered for (CAN of ASCII; JSON has none). */
+const cancelled = '\u0018'
 
 /**
  * A file of JSON lines; several processes may add to it at the same time. An entry is written by one call into the system before `append`
@@ -112,7 +104,7 @@ export const fileJournal = <Entry>(
     end = eachLine(file, end, (text, place, ended) => {
       if (!ended) return void (open = true)
       line += 1
-      if (text === '' || isTorn(text)) return
+      if (text.endsWith(cancelled)) return
       let entry: Entry
       try {
         entry = parse(text)
@@ -136,7 +128,7 @@ export const fileJournal = <Entry>(
   return {
     append: (entry) => {
       try {
-        appendFileSync(file, `${open ? '\n' : ''}${JSON.stringify(entry)}\n`)
+        appendFileSync(file, `${open ? `${cancelled}\n` : ''}${JSON.stringify(entry)}\n`)
       } catch (cause) {
         throw failure('unavailable', `${path} cannot be written`, { cause })
       } finally {
