@@ -13,6 +13,7 @@ import { table } from './report/table.ts'
 import type { ContenderInfo, Results } from './samples.ts'
 import { measureAuth } from './sections/auth.ts'
 import { callersOf, measureCalls } from './sections/calls.ts'
+import { linkedOf, measureLinks } from './sections/links.ts'
 import { measureOrders } from './sections/orders.ts'
 import { measureReads } from './sections/reads.ts'
 import { measureRest } from './sections/rest.ts'
@@ -52,8 +53,13 @@ const measure = async (options: Options): Promise<Results> => {
       measured.push(...callers.map(({ info }) => info))
       await measureCalls(bench, callers)
     }
+    if (options.only.includes('links')) {
+      const linked = linkedOf(about).filter(wanted)
+      measured.push(...linked.map(({ info }) => info))
+      await measureLinks(bench, linked)
+    }
     const running: Contender[] = []
-    const others = options.only.filter((section) => section !== 'calls')
+    const others = options.only.filter((section) => section !== 'calls' && section !== 'links')
     if (others.length > 0)
       for (const { info, start } of contendersOf(about).filter((one) => wanted(one.info))) {
         say(`starting ${info.id}`)
@@ -101,7 +107,7 @@ const keep = (results: Results): void => {
 }
 
 const main = async (): Promise<void> => {
-  const known = [...contendersOf({}).map(({ info }) => info), ...callersOf({})]
+  const known = [...contendersOf({}).map(({ info }) => info), ...callersOf({}), ...linkedOf({})]
   const options = parseOptions(
     process.argv.slice(2),
     known.map(({ id }) => id),

@@ -5,7 +5,7 @@ const parseOptions = (argv: readonly string[]) => parse(argv, ['shop-bun', 'hono
 
 test('without options everything is measured, in the order of the report', () => {
   expect(parseOptions([])).toEqual({
-    only: ['calls', 'rest', 'reads', 'auth', 'orders'],
+    only: ['calls', 'links', 'rest', 'reads', 'auth', 'orders'],
     seconds: 3,
     rounds: 5,
     connections: 64,

@@ -34,7 +34,7 @@ Usage: npm run bench -- [options]
   --rounds 5             after one that warms up
   --connections 64       of the driver, each with one request under way
   --contenders a,b       of shop-bun, shop-node, shop-kitten, shop-cheetah, shop-tiger, fastify-node, hono-bun and, for calls,
-                         calls-ENGINE-RUNTIME; default all
+                         calls-ENGINE-RUNTIME and links-ENGINE-RUNTIME; default all
   --keep                 makes this run the one in bench/RESULTS.md
   --from FILE            reports on a run's raw samples again, instead of measuring
   -h, --help             this text

@@ -15,7 +15,7 @@ export interface Measure {
   readonly compared?: false
 }
 
-export const sections = ['calls', 'rest', 'reads', 'auth', 'orders'] as const
+export const sections = ['calls', 'links', 'rest', 'reads', 'auth', 'orders'] as const
 export type Section = (typeof sections)[number]
 
 const cpu = { unit: 'CPU-s', better: 'less', digits: 3 } as const
@@ -25,6 +25,8 @@ const time = { unit: 'ms', better: 'less', digits: 1 } as const
 const all = {
   'calls.rate': { ...rate, section: 'calls', title: 'Local calls', goal: 1 },
   'calls.cpu': { ...cpu, section: 'calls', title: 'CPU per million local calls', digits: 2 },
+  'links.rate': { ...rate, section: 'links', title: 'Calls between two processes', goal: 2 },
+  'links.cpu': { ...cpu, section: 'links', title: 'CPU per million such calls', digits: 2 },
   'rest.memory': {
     section: 'rest',
     title: 'Memory of the server, after its start',

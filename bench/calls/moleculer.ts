@@ -19,30 +19,33 @@ export const settings = {
 
 export type Setting = keyof typeof settings
 
-/** The same operation on Moleculer, called through its local broker. */
-export const moleculerQuote = async (setting: Setting): Promise<Quote> => {
-  const broker = new ServiceBroker({ logger: false, ...settings[setting] })
-  broker.createService({
-    name: 'quotes',
-    actions: {
-      quote: {
-        params: {
-          lines: {
-            type: 'array',
-            min: 1,
-            items: {
-              type: 'object',
-              props: {
-                sku: { type: 'string', min: 1, max: 64 },
-                quantity: { type: 'number', integer: true, min: 1, max: 100_000 },
-              },
+/** The same operation on Moleculer. */
+export const quotesSchema = {
+  name: 'quotes',
+  actions: {
+    quote: {
+      params: {
+        lines: {
+          type: 'array',
+          min: 1,
+          items: {
+            type: 'object',
+            props: {
+              sku: { type: 'string', min: 1, max: 64 },
+              quantity: { type: 'number', integer: true, min: 1, max: 100_000 },
             },
           },
         },
-        handler: (context: { params: Input }) => totalOf(context.params),
       },
+      handler: (context: { params: Input }) => totalOf(context.params),
     },
-  })
+  },
+}
+
+/** The operation, called through its local broker. */
+export const moleculerQuote = async (setting: Setting): Promise<Quote> => {
+  const broker = new ServiceBroker({ logger: false, ...settings[setting] })
+  broker.createService(quotesSchema)
   await broker.start()
   return (input) => broker.call('quotes.quote', { lines: [...input.lines] })
 }

@@ -4,7 +4,7 @@ import { startTestServices } from 'serval/testing'
 import { z } from 'zod'
 import { totalOf, type Quote } from './quotes.ts'
 
-const quotes = contract('quotes', {
+export const quotes = contract('quotes', {
   operations: {
     quote: query({
       summary: 'The total of some lines',

@@ -5,6 +5,7 @@ import { figureText, ratioText, reached } from './numbers.ts'
 
 const titles: Readonly<Record<Section, string>> = {
   calls: 'Calls inside one process',
+  links: 'Calls between two processes',
   rest: 'At rest',
   reads: 'Reading products',
   auth: 'Registration and login',

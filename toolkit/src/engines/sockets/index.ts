@@ -1,0 +1,2 @@
+export { wireTransport } from './transport.ts'
+export type { WireTransportOptions } from './transport.ts'

@@ -1,0 +1,51 @@
+import type { Socket } from 'node:net'
+import type { OpenPipe, Pipe } from '../../link/wire/pipe.ts'
+
+const lingerMs = 2_000
+
+/** Carries a connection over a socket: one write for all that is said in a turn of the event loop, and none while the kernel takes no more. */
+export const carry = (socket: Socket, open: OpenPipe): void => {
+  let scheduled = false
+  let full = false
+  let over = false
+  let cause: Error | undefined
+
+  const flush = () => {
+    scheduled = false
+    if (full || over) return
+    const bytes = events.take()
+    if (bytes !== undefined) full = !socket.write(bytes)
+  }
+  const pipe: Pipe = {
+    wake: () => {
+      if (scheduled || full || over) return
+      scheduled = true
+      setImmediate(flush)
+    },
+    read: (on) => void (on ? socket.resume() : socket.pause()),
+    end: (last) => {
+      over = true
+      socket.end(last)
+      // Who still sends would otherwise keep it open.
+      socket.resume()
+      const cut = setTimeout(() => socket.destroy(), lingerMs)
+      socket.once('close', () => clearTimeout(cut))
+    },
+    destroy: () => {
+      over = true
+      socket.destroy()
+    },
+  }
+  socket.setNoDelay(true)
+  const events = open(pipe)
+  socket.on('drain', () => {
+    full = false
+    flush()
+  })
+  socket.on('data', (bytes: Uint8Array) => events.received(bytes))
+  socket.on('error', (error) => (cause = error))
+  socket.on('close', () => {
+    over = true
+    events.closed(cause)
+  })
+}

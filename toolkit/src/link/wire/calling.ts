@@ -1,0 +1,151 @@
+import { failure, ServalError } from '../../base/failure.ts'
+import type { Call, Reply } from '../call.ts'
+import type { Connection } from './connection.ts'
+import { readFailure, readRemembered, readValue } from './encoding.ts'
+import { frame, misspoken } from './frames.ts'
+import { costOf, Stream } from './stream.ts'
+
+/** A call that a client waits for, and then the feed that it listens to. */
+export class Calling extends Stream {
+  readonly #connection: Connection
+  readonly #call: Call
+  readonly #resolve: (reply: Reply) => void
+  readonly #reject: (error: unknown) => void
+  readonly #items: Uint8Array[] = []
+  #feeding = false
+  #ended = false
+  /** Why the feed ended too early, until its reader was told. */
+  #failed: unknown = undefined
+  readonly #waiting: (() => void)[] = []
+
+  constructor(
+    id: number,
+    connection: Connection,
+    call: Call,
+    resolve: (reply: Reply) => void,
+    reject: (error: unknown) => void,
+  ) {
+    super(id)
+    this.#connection = connection
+    this.#call = call
+    this.#resolve = resolve
+    this.#reject = reject
+    call.signal.addEventListener('abort', this)
+  }
+
+  /** The caller gave up. */
+  handleEvent(): void {
+    const { signal, target } = this.#call
+    const reason: unknown = signal.reason
+    this.#cancel(
+      reason instanceof ServalError
+        ? reason
+        : failure('cancelled', `${target}: the caller gave up`, { cause: reason }),
+    )
+  }
+
+  override received(type: number, payload: Uint8Array): void {
+    if (this.#feeding) return this.#receivedOfFeed(type, payload)
+    switch (type) {
+      case frame.value:
+        return this.#answered({ value: readValue(payload) })
+      case frame.nothing:
+        return this.#answered({ value: undefined })
+      case frame.remembered:
+        return this.#answered({ remembered: readRemembered(payload) })
+      case frame.failed:
+        return this.fail(readFailure(payload))
+      case frame.feed:
+        this.#feeding = true
+        return this.#resolve({ value: this.#feed() })
+    }
+    throw misspoken(`a frame of the type ${type} answers no call`)
+  }
+
+  override cancelled(): void {
+    throw misspoken('a server cancels no calls')
+  }
+
+  override overfull(maxBytes: number): void {
+    const { target } = this.#call
+    this.#cancel(
+      failure('internal', `${target}: a reply over a link has at most ${maxBytes} bytes`, {
+        ran: 'ran',
+      }),
+    )
+  }
+
+  fail(error: unknown): void {
+    this.#over()
+    this.#failed = error
+    if (this.#feeding) this.#wake()
+    else this.#reject(error)
+  }
+
+  /** The connection ended. */
+  broken(why: ServalError): void {
+    const { target } = this.#call
+    const sent = this.#connection.wasTaken(this)
+    this.fail(
+      failure(sent ? 'unknown-outcome' : 'unavailable', `${target}: ${why.message}`, {
+        cause: why,
+      }),
+    )
+  }
+
+  #answered(reply: Reply): void {
+    this.#over()
+    this.#resolve(reply)
+  }
+
+  #cancel(error: unknown): void {
+    this.#connection.tell(frame.cancel, this.id)
+    this.fail(error)
+  }
+
+  #over(): void {
+    this.#ended = true
+    this.#call.signal.removeEventListener('abort', this)
+    this.#connection.end(this)
+  }
+
+  #receivedOfFeed(type: number, payload: Uint8Array): void {
+    if (type === frame.item) {
+      this.#items.push(payload.slice())
+      this.held += costOf(payload.length)
+    } else if (type === frame.end) this.#over()
+    else if (type === frame.failed) return this.fail(readFailure(payload))
+    else throw misspoken(`a frame of the type ${type} is no part of a feed`)
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const go of this.#waiting.splice(0)) go()
+  }
+
+  #feed(): AsyncIterableIterator<unknown> {
+    const next = async (): Promise<IteratorResult<unknown, undefined>> => {
+      for (;;) {
+        const item = this.#items.shift()
+        if (item !== undefined) {
+          this.held -= costOf(item.length)
+          this.#connection.consumed(this)
+          return { done: false, value: readValue(item) }
+        }
+        if (this.#failed !== undefined) {
+          const failed = this.#failed
+          this.#failed = undefined
+          throw failed
+        }
+        if (this.#ended) return { done: true, value: undefined }
+        await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      }
+    }
+    const leave = (): Promise<IteratorResult<unknown, undefined>> => {
+      this.#items.length = 0
+      if (!this.#ended) this.#cancel(undefined)
+      return Promise.resolve({ done: true, value: undefined })
+    }
+    return { next, return: leave, [Symbol.asyncIterator]: () => this.#feed() }
+  }
+}
