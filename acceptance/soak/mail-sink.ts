@@ -1,13 +1,15 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 
-/** A mail server (RFC 5321) that takes everything and keeps nothing. */
+/** A mail server (RFC 5321) that takes everything, shows it to `taken`, and keeps nothing. */
 export interface MailSink {
   readonly url: string
   readonly mails: () => number
   close(): void
 }
 
-export const openMailSink = async (): Promise<MailSink> => {
+export const openMailSink = async (
+  taken: (mail: string) => void = () => undefined,
+): Promise<MailSink> => {
   let mails = 0
   const converse = (socket: Socket) => {
     let text = ''
@@ -33,6 +35,7 @@ export const openMailSink = async (): Promise<MailSink> => {
         else {
           inMail = false
           mails += 1
+          taken(part)
           answer('250 taken')
         }
       }

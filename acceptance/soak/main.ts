@@ -84,7 +84,7 @@ const measure = async (shop: ShopProcess, requests: number): Promise<Point> => {
     (line) => line !== undefined,
   )
   const { held } = JSON.parse(told ?? '{}') as {
-    held: { heapUsed: number; external: number; rss: number }
+    held: { heapUsed: number; external: number; code: number }
   }
   const open = readdirSync(`/proc/${shop.pid}/fd`).flatMap((name) => linkOf(shop.pid, name))
   // An embedded database keeps files of its tables open, up to a limit of its own.
@@ -92,8 +92,9 @@ const measure = async (shop: ShopProcess, requests: number): Promise<Point> => {
   const rss = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${shop.pid}/status`, 'utf8'))?.[1])
   return {
     requests,
-    // JavaScriptCore counts what lies outside of its heap as well.
-    heapMib: (held.heapUsed - (isBun ? held.external : 0)) / mib,
+    // JavaScriptCore counts what lies outside of its heap as well; V8 the code that it has compiled.
+    heapMib: (held.heapUsed - (isBun ? held.external : held.code)) / mib,
+    codeMib: held.code / mib,
     externalMib: held.external / mib,
     rssMib: rss / 1024,
     descriptors: open.length - tables,
@@ -101,8 +102,16 @@ const measure = async (shop: ShopProcess, requests: number): Promise<Point> => {
   }
 }
 
-const shown = ({ requests, heapMib, externalMib, rssMib, descriptors, tables }: Point): string =>
-  `  ${String(requests).padStart(9)} requests: heap ${heapMib.toFixed(2)} MiB, external ${externalMib.toFixed(1)} MiB, resident ${rssMib.toFixed(0)} MiB, ${descriptors} descriptors, ${tables} files of tables`
+const shown = ({
+  requests,
+  heapMib,
+  codeMib,
+  externalMib,
+  rssMib,
+  descriptors,
+  tables,
+}: Point): string =>
+  `  ${String(requests).padStart(9)} requests: heap ${heapMib.toFixed(2)} MiB, ${isBun ? '' : `code ${codeMib.toFixed(2)} MiB, `}external ${externalMib.toFixed(1)} MiB, resident ${rssMib.toFixed(0)} MiB, ${descriptors} descriptors, ${tables} files of tables`
 
 const run = async (): Promise<boolean> => {
   const [requests, warmUp, count] = [values.requests, values['warm-up'], values.points].map(Number)

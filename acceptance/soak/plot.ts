@@ -3,6 +3,8 @@ import { fit } from '../statistics.ts'
 export interface Point {
   readonly requests: number
   readonly heapMib: number
+  /** Of compiled code, where the runtime tells. */
+  readonly codeMib: number
   readonly externalMib: number
   readonly rssMib: number
   /** Open ones, but those of tables. */

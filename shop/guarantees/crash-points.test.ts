@@ -93,11 +93,15 @@ const cleanRun = async (key: string, token: string): Promise<readonly string[]> 
   return record.points
 }
 
-/** Two relays that happen to run as one make a run with fewer points: the record is what two runs agree on. */
+/**
+ * Two relays that happen to run as one make a run with fewer points: the record is what two runs agree on. On a machine so busy that a message is set
+ * aside for its slowness, a run has points that another one does not reach.
+ */
 const recordedTwice = async (token: string): Promise<readonly string[]> => {
   let last: readonly string[] = []
-  for (let run = 0; run < 10; run++) {
+  for (let run = 0; run < 20; run++) {
     const points = await cleanRun(`clean-${token}-${run}`, token)
+    if (points.some((point) => point.includes('serval_held'))) continue
     if (JSON.stringify(points.toSorted()) === JSON.stringify(last.toSorted())) return points
     last = points
   }
