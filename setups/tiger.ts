@@ -1,6 +1,6 @@
 import { setup } from 'serval/host'
-import bigCat from './big-cat.ts'
 import { fleetOf } from './fleet.ts'
+import { onPostgres } from './on-postgres.ts'
 
 const alone = (service: string, replicas = 1) => ({
   [service]: { services: [service], edge: false, replicas },
@@ -8,7 +8,7 @@ const alone = (service: string, replicas = 1) => ({
 
 /** Each service its own processes, edges apart, on a PostgreSQL server: each is scaled by itself. */
 export default setup('tiger', (settings) => ({
-  ...bigCat.wire(settings),
+  ...onPostgres(settings, 8),
   fleet: fleetOf(settings, {
     edge: { services: [], edge: true },
     ...alone('accounts'),
