@@ -80,7 +80,11 @@ export interface Connection {
   close(): void
 }
 
-export const openConnection = (address: string): Connection => {
+export const openConnection = (
+  address: string,
+  /** Sends once more what met a connection that the server had closed in the meantime. */
+  { resend = true }: { readonly resend?: boolean } = {},
+): Connection => {
   const { hostname, port } = new URL(address)
   let kept: Socket | undefined
 
@@ -127,10 +131,10 @@ export const openConnection = (address: string): Connection => {
       const method = parts.method ?? 'GET'
       const old = kept
       kept = undefined
-      if (old !== undefined && !old.destroyed) {
+      if (old !== undefined && !old.destroyed && !old.readableEnded) {
         const reply = await exchange(old, bytes, method)
         // The server may have closed it in the meantime: that tells nothing about this request.
-        if (reply !== undefined) return reply
+        if (reply !== undefined || !resend) return reply
       }
       return exchange(await open(), bytes, method)
     },

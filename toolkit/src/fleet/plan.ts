@@ -12,6 +12,9 @@ export type Plan = Readonly<Record<string, PlannedRole>>
 
 const refuse = (detail: string) => WrongChange(undefined, detail)
 
+const tooFew = (name: string) =>
+  refuse(`${name} needs at least one process: nothing else would do what it does`)
+
 /** The plan of a setup's roles. A setup without roles is one process that runs everything. */
 export const planOf = (
   services: readonly string[],
@@ -23,7 +26,9 @@ export const planOf = (
     const unknown = mine.filter((service) => !services.includes(service))
     if (unknown.length > 0)
       throw refuse(`the role ${name} has services that there are not: ${unknown.join(', ')}`)
-    plan[name] = { services: [...mine], edge: role.edge, replicas: role.replicas ?? 1 }
+    const { edge, replicas = 1 } = role
+    if (replicas === 0) throw tooFew(name)
+    plan[name] = { services: [...mine], edge, replicas }
   }
   const planned = Object.values(plan)
   const missing = services.filter((one) => planned.every((role) => !role.services.includes(one)))
@@ -52,8 +57,7 @@ const known = (plan: Plan, service: string): void => {
 
 export const scaled = (plan: Plan, name: string, replicas: number): Plan => {
   const role = roleNamed(plan, name)
-  if (replicas === 0)
-    throw refuse(`${name} needs at least one process: nothing else would do what it does`)
+  if (replicas === 0) throw tooFew(name)
   return { ...plan, [name]: { ...role, replicas } }
 }
 

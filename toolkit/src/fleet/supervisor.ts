@@ -14,6 +14,8 @@ export interface SupervisorOptions {
   readonly start: (about: Pick<HostProcess, 'id' | 'name' | 'role' | 'runs'>) => HostProcess
   /** Told what happens, for a person. */
   readonly say: (text: string) => void
+  /** Told which processes there are, after each change. */
+  readonly changed?: (running: readonly HostProcess[]) => void
   /** How long a process may take to be ready; default 120,000. */
   readonly readyMs?: number
   /** How long one may take to drain before it is killed; default 30,000. */
@@ -54,6 +56,8 @@ const longestWaitMs = 10_000
 /** A process that ran so long may start again at once. */
 const steadyMs = 60_000
 
+const lastWords = ({ last }: HostProcess): string => last.slice(-5).join('\n')
+
 const sameParts = (a: PlannedRole, b: PlannedRole | undefined): boolean =>
   b !== undefined &&
   a.edge === b.edge &&
@@ -93,6 +97,7 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
     const made = options.start({ id: env.id(), name, role, runs })
     running.add(made)
     void made.ended.then((how) => ended(made, how))
+    options.changed?.([...running])
     return made
   }
 
@@ -100,12 +105,15 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
   const ended = (one: HostProcess, how: string) => {
     running.delete(one)
     peers.delete(one.id)
-    readers.get(one.id)?.()
+    options.changed?.([...running])
+    const awaited = readers.get(one.id)
+    awaited?.()
     if (one.state === 'leaving' || ending) return
     const times = env.now() - one.since > steadyMs ? 0 : (restarts.get(one.name) ?? 0)
     restarts.set(one.name, times + 1)
     const wait = Math.min(longestWaitMs, firstWaitMs * 2 ** times)
-    say(`${one.name}: ${how}; it starts again in ${wait} ms`)
+    const said = awaited === undefined || one.last.length === 0 ? '' : `\n${lastWords(one)}`
+    say(`${one.name}: ${how}; it starts again in ${wait} ms${said}`)
     env.after(wait, () => {
       const runs = plan[one.role]
       const wanted =
@@ -127,10 +135,8 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
         settle()
       }
       const fail = (why: string) => {
-        const said = one.last.slice(-5).join('\n')
-        end(() =>
-          reject(ChangeFailed(undefined, `${one.name}: ${why}${said === '' ? '' : `\n${said}`}`)),
-        )
+        const said = one.last.length === 0 ? '' : `\n${lastWords(one)}`
+        end(() => reject(ChangeFailed(undefined, `${one.name}: ${why}${said}`)))
       }
       const forget = env.after(readyMs, () => {
         one.kill()
@@ -138,6 +144,7 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
       })
       const look = () => {
         if (!running.has(one)) return fail('it ended before it was ready')
+        if (ending) return fail('the fleet is being ended')
         if (!isReady(one)) return
         one.state = 'ready'
         say(`${one.name}: ready after ${((env.now() - begun) / 1_000).toFixed(1)} s`)
@@ -155,32 +162,52 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
     say(`${one.name}: ended`)
   }
 
-  /** All of them, or none: what came up beside one that did not is ended again. */
-  const allReady = async (fresh: readonly HostProcess[]): Promise<void> => {
-    const settled = await Promise.allSettled(fresh.map(ready))
-    const failed = settled.find((one) => one.status === 'rejected')
-    if (failed === undefined) return
+  /** What came up beside one that did not is ended again. */
+  const undo = (fresh: readonly HostProcess[]): Promise<unknown> => {
     for (const one of fresh) one.state = 'leaving'
-    await Promise.all(fresh.map((one) => one.stop(drainMs)))
-    throw failed.reason
+    return Promise.all(fresh.map((one) => one.stop(drainMs)))
+  }
+
+  /** Starts so many of each role, one after the other: a start takes a core for a second, which is needed for what runs. All of them, or none. */
+  const startInTurn = async (wanted: readonly (readonly [string, PlannedRole])[]) => {
+    const fresh: HostProcess[] = []
+    try {
+      for (const [role, runs] of wanted) {
+        const one = start(role, runs)
+        fresh.push(one)
+        await ready(one)
+      }
+    } catch (error) {
+      await undo(fresh)
+      throw error
+    }
+    return fresh
   }
 
   const change = async (next: Plan): Promise<void> => {
     const kept = new Set<HostProcess>()
-    const fresh: HostProcess[] = []
     const before = plan
-    for (const [name, role] of Object.entries(next)) {
+    const missing = Object.entries(next).flatMap(([name, role]) => {
       const same = sameParts(role, before[name]) ? live(name).slice(0, role.replicas) : []
       for (const one of same) kept.add(one)
-      for (let missing = role.replicas - same.length; missing > 0; missing--)
-        fresh.push(start(name, role))
-    }
-    await allReady(fresh)
+      return Array.from({ length: role.replicas - same.length }, () => [name, role] as const)
+    })
+    const fresh = await startInTurn(missing)
     plan = next
     const old = [...running].filter(
       (one) => !kept.has(one) && !fresh.includes(one) && one.state !== 'leaving',
     )
-    await Promise.all(old.map(stop))
+    for (const one of old) await stop(one)
+  }
+
+  /** What ended by itself during a change may have been replaced twice, or not at all. */
+  const settle = async (): Promise<void> => {
+    for (const [name, role] of Object.entries(plan)) {
+      const alive = live(name)
+      for (let at = alive.length; at < role.replicas; at++)
+        void ready(start(name, role)).catch(() => undefined)
+      for (const one of alive.slice(role.replicas)) await stop(one)
+    }
   }
 
   /** One after the other; the next begins when the one before has ended, however it did. */
@@ -191,6 +218,7 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
       try {
         await work()
       } finally {
+        if (!ending) await settle()
         doing = undefined
       }
     })
@@ -201,6 +229,8 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
   return {
     peers,
     announce: (peer) => {
+      // What a process said last may arrive after its end.
+      if ([...running].every(({ id }) => id !== peer.id)) return
       peers.set(peer)
       readers.get(peer.id)?.()
     },
@@ -220,13 +250,17 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
         restarts: restarts.get(name) ?? 0,
       })),
     up: () =>
-      inTurn('starting', () =>
-        allReady(
-          Object.entries(plan).flatMap(([name, role]) =>
-            Array.from({ length: role.replicas }, () => start(name, role)),
-          ),
-        ),
-      ),
+      inTurn('starting', async () => {
+        // All at once: they wait for each other, and nobody else does yet.
+        const all = Object.entries(plan).flatMap(([name, role]) =>
+          Array.from({ length: role.replicas }, () => start(name, role)),
+        )
+        await Promise.all(all.map(ready)).catch(async (error: unknown) => {
+          ending = true
+          await undo(all)
+          throw error
+        })
+      }),
     scale: (role, replicas) =>
       inTurn(`scaling ${role} to ${replicas}`, async () => change(scaled(plan, role, replicas))),
     split: (service) =>
@@ -243,16 +277,23 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
           role === undefined || role === name ? live(name).map((one) => ({ one, runs })) : [],
         )
         for (const { one, runs } of old) {
-          await allReady([start(one.role, runs)])
+          // What ended meanwhile was replaced already.
+          if (!running.has(one)) continue
+          await startInTurn([[one.role, runs]])
           if (running.has(one)) await stop(one)
         }
       }),
     down: async () => {
       ending = true
+      for (const look of [...readers.values()]) look()
       await queue
-      await Promise.all(
-        [...running].map((one) => (one.state === 'leaving' ? one.ended : stop(one))),
-      ).catch((error: unknown) => say(asFailure(error).message))
+      // Edges first: they need the services for what they have begun.
+      for (const edge of [true, false])
+        await Promise.all(
+          [...running]
+            .filter(({ runs }) => runs.edge === edge)
+            .map((one) => (one.state === 'leaving' ? one.ended : stop(one))),
+        ).catch((error: unknown) => say(asFailure(error).message))
     },
   }
 }

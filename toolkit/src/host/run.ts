@@ -60,6 +60,11 @@ const flags = {
     variable: 'SERVAL_EDGE',
     help: 'of a fleet: true or false, whether this host has the two addresses',
   },
+  id: {
+    type: 'string',
+    variable: 'SERVAL_HOST_ID',
+    help: 'of a fleet: this host in the directory',
+  },
   plan: {
     type: 'boolean',
     variable: '',

@@ -72,7 +72,10 @@ export interface HttpServer {
   readonly host: string
   /** The port in use, also when 0 was asked for. */
   readonly port: number
-  /** Takes no new connections, answers what has begun (with `connection: close`), then resolves. */
+  /**
+   * Takes no new connections, answers what has begun (with `connection: close`), then resolves. Where the address is shared, and clients
+   * are there, it first goes on, for a second or until they are gone, and ends each connection with its reply, so that no client meets one that is being cut.
+   */
   drain(): Promise<void>
   /** Ends every connection at once. */
   close(): Promise<void>

@@ -3,7 +3,8 @@ import { failure } from '../../base/failure.ts'
 import type { fleet } from '../../fleet/index.ts'
 import { columns, type Command, type Given } from '../command.ts'
 import type { Terminal } from '../terminal.ts'
-import { dataOf, dataOption, fleetOf } from './state.ts'
+import { endOrphans } from './orphans.ts'
+import { dataOf, dataOption, fleetOf, forgetState, leftState, orphansOf } from './state.ts'
 
 type Fleet = Client<typeof fleet>
 
@@ -103,16 +104,37 @@ export const roll = changing(
   ({ positionals: [role] }) => `rolled: ${role ?? 'everything'}`,
 )
 
-export const down = changing(
+const downByItsSupervisor = changing(
   {
     name: 'down',
     takes: '',
     arguments: { least: 0, most: 0 },
-    summary: 'Drains and ends a fleet',
+    summary: 'Drains and ends a fleet, also one whose supervisor has ended',
   },
   (client) => client.down({}, wait),
   () => 'the fleet has ended',
 )
+
+/** As long as a supervisor gives them. */
+const drainMs = 30_000
+
+export const down: Command = {
+  ...downByItsSupervisor,
+  run: async (given, terminal) => {
+    const data = dataOf(given)
+    const left = leftState(data)
+    const orphans = left === undefined ? [] : orphansOf(left)
+    if (orphans.length === 0) return downByItsSupervisor.run(given, terminal)
+    terminal.progress(`draining ${orphans.map(({ name }) => name).join(', ')}`)
+    await endOrphans(orphans, drainMs)
+    forgetState(data)
+    terminal.progress('')
+    terminal.out(
+      `the supervisor had ended; the ${orphans.length} processes that it left have ended too`,
+    )
+    return 0
+  },
+}
 
 const spent = (ms: number): string => {
   const seconds = Math.round(ms / 1_000)

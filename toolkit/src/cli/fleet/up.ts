@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { z } from 'zod'
@@ -14,7 +14,14 @@ import { supervisor } from '../../fleet/supervisor.ts'
 import { logger } from '../../telemetry/log.ts'
 import type { Command, Given } from '../command.ts'
 import type { Terminal } from '../terminal.ts'
-import { dataOf, dataOption, forgetState, readState, writeState } from './state.ts'
+import {
+  claimFolder,
+  dataOf,
+  dataOption,
+  forgetState,
+  writeState,
+  type FleetState,
+} from './state.ts'
 
 const Package = z.object({ serval: z.object({ main: z.string() }).optional() })
 
@@ -83,17 +90,35 @@ const portFor = async (text: string | undefined): Promise<string | undefined> =>
   return typeof address === 'object' && address !== null ? String(address.port) : text
 }
 
+/** Where several processes listen on a port, Linux gives each new connection to one of them; when that one closes first, only this setting hands it on. */
+const mayCutConnections = (): boolean => {
+  try {
+    return readFileSync('/proc/sys/net/ipv4/tcp_migrate_req', 'utf8').trim() === '0'
+  } catch {
+    // Another system, or an old kernel: nothing can be set there.
+    return false
+  }
+}
+
 const nameWidth = 18
 
 const run = async (given: Given, terminal: Terminal): Promise<number> => {
   const data = dataOf(given)
   const main = mainOf(given)
-  const other = readState(data)
-  if (other !== undefined)
-    throw failure(
-      'misconfigured',
-      `a fleet runs from the folder ${data} already (process ${other.pid}); end it with serval down, or choose another folder with --data`,
-    )
+  const release = claimFolder(data)
+  try {
+    return await runIn(data, main, given, terminal)
+  } finally {
+    release()
+  }
+}
+
+const runIn = async (
+  data: string,
+  main: string,
+  given: Given,
+  terminal: Terminal,
+): Promise<number> => {
   const setup = given.text('setup')
   const port = await portFor(given.text('port') ?? process.env['SERVAL_PORT'])
   const operatorPort = await portFor(
@@ -117,10 +142,16 @@ const run = async (given: Given, terminal: Terminal): Promise<number> => {
     process.versions['bun'] === undefined
       ? { SERVAL_SHARED_PORTS: 'true' }
       : { SERVAL_SHARED_PORTS: 'true', NODE_UNIQUE_ID: '1' }
+  const edges = Object.values(plan).some((role) => role.edge)
+  if (edges && mayCutConnections())
+    say(
+      'net.ipv4.tcp_migrate_req is 0: when an edge is replaced, connections that it has not yet taken are cut; sysctl -w net.ipv4.tcp_migrate_req=1 hands them on',
+    )
   const fleet = supervisor({
     env,
     plan,
     say,
+    changed: (hosts) => note(hosts.map(({ id, name, pid }) => ({ id, name, pid }))),
     start: (about) =>
       startProcess(about, {
         env,
@@ -130,11 +161,11 @@ const run = async (given: Given, terminal: Terminal): Promise<number> => {
           ...flags,
           ...['--services', about.runs.services.join(',') || 'none'],
           ...['--edge', String(about.runs.edge)],
+          ...['--id', about.id],
         ],
         variables: {
           SERVAL_DIRECTORY: address,
           SERVAL_FLEET_KEY: key,
-          SERVAL_HOST_ID: about.id,
           ...(about.runs.edge ? sharing : {}),
         },
         line: (text) => {
@@ -158,8 +189,9 @@ const run = async (given: Given, terminal: Terminal): Promise<number> => {
     listenHttp,
   )
   const address = `http://127.0.0.1:${server.port}`
-  mkdirSync(data, { recursive: true })
-  writeState(data, { address, key, pid: process.pid })
+  const note = (hosts: FleetState['hosts']) =>
+    writeState(data, { address, key, pid: process.pid, hosts })
+  note([])
   let stopping = false
   const stop = () => {
     if (stopping) process.exit(130)

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { failure } from '../../base/failure.ts'
 import { HttpRefusal } from '../../link/http.ts'
 import type { HttpLimits, HttpReply, HttpServerOptions, ListenHttp } from '../../link/http.ts'
@@ -30,6 +31,8 @@ export const listenHttp: ListenHttp = async (options) => {
   const { limits } = options
   const connections = new Map<Socket, Connection>()
   const owner = { refuse: options.refuse, draining: false }
+  /** Connections and requests so far. */
+  let came = 0
 
   const server = createServer({
     // Enough for both limits together, so that the exact ones are applied (and told apart) in
@@ -51,6 +54,7 @@ export const listenHttp: ListenHttp = async (options) => {
     response: ServerResponse,
     invite?: () => void,
   ): void => {
+    came += 1
     const connection = connections.get(message.socket)
     // After a refusal nothing may run: the client was told that it did not.
     if (connection === undefined || connection.closing) return void message.resume()
@@ -105,6 +109,7 @@ export const listenHttp: ListenHttp = async (options) => {
   }
 
   server.on('connection', (socket: Socket) => {
+    came += 1
     connections.set(socket, new Connection(socket, owner))
     socket.once('close', () => connections.delete(socket))
   })
@@ -133,11 +138,35 @@ export const listenHttp: ListenHttp = async (options) => {
   })
 
   const closed = new Promise<void>((resolve) => server.once('close', resolve))
+  let closing = false
   const stop = (ends: (connection: Connection) => boolean): Promise<void> => {
-    if (!owner.draining) server.close()
+    if (!closing) server.close()
+    closing = true
     owner.draining = true
     for (const connection of connections.values()) if (ends(connection)) connection.destroy()
     return closed
+  }
+
+  /** Another process takes over: clients come to it by and by, each after a last reply here. */
+  const handOver = async (): Promise<void> => {
+    if (options.shared !== true || owner.draining || connections.size === 0) return
+    owner.draining = true
+    let gone = false
+    void closed.then(() => (gone = true))
+    const begun = performance.now()
+    const past = (ms: number) => performance.now() - begun > ms
+    for (
+      let seen = -1;
+      !gone && !past(longestHandOverMs) && (!past(handOverMs) || seen !== came);
+    ) {
+      seen = came
+      await Promise.race([closed, pause(quietMs)])
+    }
+    // What has arrived since the last turn would be cut unread.
+    for (let seen = -1; !gone && seen !== came;) {
+      seen = came
+      await turn()
+    }
   }
 
   await new Promise<void>((resolve, reject) => {
@@ -158,10 +187,18 @@ export const listenHttp: ListenHttp = async (options) => {
   return {
     host: options.host,
     port: (server.address() as AddressInfo).port,
-    drain: () => stop((connection) => connection.idle),
+    drain: async () => {
+      await handOver()
+      await stop((connection) => connection.idle)
+    },
     close: () => stop(() => true),
   }
 }
+
+/** Clients of a shared address may send a last request: for a second, and as long as some do, for five. */
+const handOverMs = 1_000
+const longestHandOverMs = 5_000
+const quietMs = 100
 
 interface ClientError extends Error {
   readonly code?: string

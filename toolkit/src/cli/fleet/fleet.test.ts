@@ -1,0 +1,114 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { recordingTerminal } from '../recording-terminal.suite.ts'
+import { serval } from '../serval.ts'
+import { endOrphans, runs, type NotedHost } from './orphans.ts'
+import { claimFolder, leftState, readState, writeState } from './state.ts'
+
+const folders: string[] = []
+const children: ChildProcess[] = []
+const folder = (): string => {
+  const made = mkdtempSync(join(tmpdir(), 'serval-fleet-'))
+  folders.push(made)
+  return made
+}
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  for (const made of folders.splice(0)) rmSync(made, { recursive: true, force: true })
+})
+
+const run = async (...args: string[]) => {
+  const terminal = recordingTerminal()
+  return { code: await serval(args, terminal), ...terminal.said }
+}
+
+let count = 0
+/** A process that a supervisor could have left behind. */
+const left = async (program = 'setInterval(() => undefined, 1_000)'): Promise<NotedHost> => {
+  const id = `host-${process.pid}-${(count += 1)}`
+  const main = join(folder(), 'main.mjs')
+  writeFileSync(main, `${program}\nconsole.log('ready')`)
+  const child = spawn(process.execPath, [main, '--id', id], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  children.push(child)
+  await once(child.stdout, 'data')
+  return { id, name: `role.${count}`, pid: child.pid ?? 0 }
+}
+
+const endedPid = async (): Promise<number> => {
+  const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' })
+  await once(child, 'exit')
+  return child.pid ?? 0
+}
+
+const state = (pid: number, hosts: NotedHost[] = []) => ({
+  address: 'http://127.0.0.1:1',
+  key: 'key',
+  pid,
+  hosts,
+})
+
+test('a process is known by what it was started with, not by its number alone', async () => {
+  const host = await left()
+  expect(runs(host)).toBe(true)
+  expect(runs({ ...host, id: 'another' })).toBe(false)
+  expect(runs({ ...host, pid: await endedPid() })).toBe(false)
+})
+
+test('who is left behind is asked to end, and killed when it does not', async () => {
+  const [obedient, deaf] = [
+    await left(),
+    await left(`process.on('SIGTERM', () => undefined)
+    setInterval(() => undefined, 1_000)`),
+  ]
+  await endOrphans([obedient], 20_000)
+  expect(runs(obedient)).toBe(false)
+  await endOrphans([deaf], 0)
+  expect(runs(deaf)).toBe(false)
+})
+
+test('a folder holds one fleet', async () => {
+  const data = folder()
+  const supervisor = await left()
+  writeState(data, state(supervisor.pid))
+  expect(readState(data)?.pid).toBe(supervisor.pid)
+  expect(() => claimFolder(data)).toThrow(/a fleet runs from the folder .* already \(process \d+\)/)
+  writeState(data, state(await endedPid()))
+  expect(readState(data)).toBeUndefined()
+  writeFileSync(join(data, 'fleet.lock'), `${supervisor.pid}\n`)
+  expect(() => claimFolder(data)).toThrow(/a fleet runs from the folder/)
+  writeFileSync(join(data, 'fleet.lock'), `${await endedPid()}\n`)
+  const release = claimFolder(data)
+  release()
+  expect(existsSync(join(data, 'fleet.lock'))).toBe(false)
+})
+
+test('hosts that outlive their supervisor are named, and ended by serval down', async () => {
+  const data = folder()
+  const [one, other] = [await left(), await left()]
+  writeState(data, state(await endedPid(), [one, other, { ...one, id: 'gone', name: 'gone.1' }]))
+  const main = join(data, 'main.ts')
+  const up = await run('up', '--data', data, '--main', main)
+  expect(up.err).toContain(`2 of its processes still run: ${one.name} (${one.pid}), ${other.name}`)
+  expect((await run('status', '--data', data)).err).toContain('serval down ends the 2 processes')
+  expect(await run('down', '--data', data)).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('the 2 processes that it left have ended too'),
+  })
+  expect([runs(one), runs(other), leftState(data)]).toEqual([false, false, undefined])
+  expect((await run('down', '--data', data)).err).toContain('no fleet runs from the folder')
+})
+
+test('a file that is no state is no fleet', () => {
+  const data = folder()
+  for (const text of ['', '{', '{"pid":1}']) {
+    writeFileSync(join(data, 'fleet.json'), text)
+    expect(leftState(data)).toBeUndefined()
+  }
+})
