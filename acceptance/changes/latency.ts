@@ -66,8 +66,8 @@ export const measure = (
   return {
     before,
     seconds,
-    deeds: deeds.map((deed) => {
-      const until = deed.to + restMs
+    deeds: deeds.map((deed, nth) => {
+      const until = Math.max(deed.to + restMs, deeds[nth + 1]?.from ?? 0)
       const own = samples.filter(({ at }) => at >= deed.from && at < until)
       const last = own.findLast(({ failed }) => failed)?.at ?? 0
       const touched = seconds.filter(

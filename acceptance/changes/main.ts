@@ -37,7 +37,7 @@ const help = `
     --pairs N        pairs of processes that are killed or stopped (default 5)
     --rate N         requests a second (default 200)
     --before N       seconds of traffic before the first change (default 15)
-    --rest N         seconds between two (default 3)
+    --rest N         seconds between two (default 3; 8 after harm, from which service must be back within 5)
     --svg FILE       a picture of it
     --log FILE       what the fleet said
     --seed N
@@ -53,7 +53,7 @@ const { values } = parseArgs({
     pairs: { type: 'string', default: '5' },
     rate: { type: 'string', default: '200' },
     before: { type: 'string', default: '15' },
-    rest: { type: 'string', default: '3' },
+    rest: { type: 'string' },
     svg: { type: 'string' },
     log: { type: 'string' },
     seed: { type: 'string', default: '1' },
@@ -70,7 +70,7 @@ const isDeed = (name: string | undefined): name is DeedName =>
   name !== undefined && Object.hasOwn(deeds, name)
 
 const number = (name: 'cycles' | 'pairs' | 'rate' | 'before' | 'rest' | 'seed'): number => {
-  const value = Number(values[name])
+  const value = Number(values[name] ?? (unnoticed.some((one) => one === values.do) ? 3 : 8))
   if (!Number.isFinite(value) || value < 0)
     throw new Error(`--${name} is a number, not ${values[name]}`)
   return value
@@ -106,8 +106,9 @@ const findingsOf = (name: DeedName, { deeds: done }: Measured, samples: readonly
 const shownFailures = (samples: readonly Sample[]): void => {
   const failed = samples.filter((one) => one.failed)
   const kinds = Map.groupBy(failed, ({ kind, status, said }) => {
-    const [, detail, code] = /"detail":"([^"]+)".*"code":"([^"]+)"/.exec(said ?? '') ?? []
-    return `${kind} ${status} ${code === undefined ? said : `${code}: ${detail}`}`
+    const code = /"code":"([^"]+)"/.exec(said ?? '')?.[1]
+    const detail = /"detail":"([^"]+)"/.exec(said ?? '')?.[1]
+    return `${kind} ${status} ${code === undefined ? said : [code, detail].filter(Boolean).join(': ')}`
   })
   for (const [what, all] of [...kinds].slice(0, 20)) console.log(`    ${all.length} × ${what}`)
 }

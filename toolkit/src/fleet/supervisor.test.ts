@@ -146,9 +146,11 @@ test('a new process that does not come up leaves everything as it was', async ()
   behaviour.ready = false
   const splitting = failed(fleet.split('a'))
   await env.advance(0)
-  last('all.3').serve()
-  await env.advance(0)
-  last('all.4').end('it ended with 1')
+  for (const name of ['all.3', 'all.4', 'a.1']) {
+    last(name).serve()
+    await env.advance(0)
+  }
+  last('a.2').end('it ended with 1')
   expect(await splitting).toMatchObject({ code: 'change-failed' })
   expect(names()).toEqual(['all.1', 'all.2', 'edge.1'])
   behaviour.ready = true
@@ -229,6 +231,22 @@ test('a process that ends while it is replaced is not replaced twice', async () 
   await env.advance(0)
   await rolling
   await env.advance(60_000)
+  expect(names().filter((name) => name.startsWith('all'))).toHaveLength(2)
+})
+
+test('a new process that ends before the change is over is there after it', async () => {
+  const { env, fleet, behaviour, last, names } = setting()
+  await fleet.up()
+  behaviour.ready = false
+  const splitting = fleet.split('a')
+  await env.advance(0)
+  last('all.3').serve()
+  await env.advance(0)
+  last('all.3').end('it was ended by SIGKILL')
+  await env.advance(100)
+  behaviour.ready = true
+  last('all.4').serve()
+  await splitting
   expect(names().filter((name) => name.startsWith('all'))).toHaveLength(2)
 })
 
