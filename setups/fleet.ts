@@ -1,10 +1,11 @@
 import { systemEnv } from 'serval'
-import { sendHttp } from 'serval/engines/http'
+import { httpTransport } from 'serval/engines/http'
 import { joseIdentities } from 'serval/engines/jose'
+import { wireTransport } from 'serval/engines/sockets'
 import { supervisedDirectory } from 'serval/fleet'
-import type { FleetSetup, Settings } from 'serval/host'
+import { transports, type FleetSetup, type Settings } from 'serval/host'
 
-/** How the hosts of a fleet find and call each other: by the supervisor that started them, over HTTP. */
+/** How the hosts of a fleet find and call each other: by the supervisor that started them, over frames or HTTP. */
 export const fleetOf = (settings: Settings, roles: FleetSetup['roles']): FleetSetup => {
   const address = settings.text('SERVAL_DIRECTORY', '')
   const id = settings.text('SERVAL_HOST_ID', '')
@@ -18,7 +19,10 @@ export const fleetOf = (settings: Settings, roles: FleetSetup['roles']): FleetSe
     },
     directory: address === '' ? undefined : supervisedDirectory({ env: systemEnv(), address, key }),
     ...(id !== '' && { id }),
-    http: sendHttp(),
+    transport: transports(
+      { wire: wireTransport(), http: httpTransport() },
+      settings.text('SERVAL_LINK', 'wire'),
+    ),
     identities: joseIdentities,
   }
 }

@@ -56,7 +56,10 @@ const secretsFrom = (master: Uint8Array<ArrayBuffer>, system: string) => {
 const drainMs = 10_000
 
 /** Lets a server finish what it has begun, for ten seconds. */
-const drainServer = async (server: HttpServer, env: Env): Promise<void> => {
+const drainServer = async (
+  server: Pick<HttpServer, 'drain' | 'close'>,
+  env: Env,
+): Promise<void> => {
   const patience = new AbortController()
   const late = env.sleep(drainMs, patience.signal).then(
     () => server.close(),
@@ -65,6 +68,13 @@ const drainServer = async (server: HttpServer, env: Env): Promise<void> => {
   await Promise.race([server.drain(), late])
   patience.abort()
 }
+
+/** Adds to what went wrong by which setting it is put right. */
+const naming = <T>(setting: string | undefined, listening: Promise<T>): Promise<T> =>
+  listening.catch((error: unknown) => {
+    if (setting === undefined || !(error instanceof ServalError)) throw error
+    throw failure('cannot-start', `${error.message} (${setting})`, { cause: error })
+  })
 
 /** The services of a share. Throws `misconfigured` for a share that this setup cannot run. */
 const servicesOf = ({ system, fleet }: Setup, share: Share | undefined): readonly Service[] => {
@@ -110,10 +120,7 @@ export const startHost = async ({
     setting,
     ...options
   }: Parameters<Setup['listen']>[0] & Pick<Address, 'setting'>): Promise<HttpServer> => {
-    const server = await setup.listen(options).catch((error: unknown) => {
-      if (setting === undefined || !(error instanceof ServalError)) throw error
-      throw failure('cannot-start', `${error.message} (${setting})`, { cause: error })
-    })
+    const server = await naming(setting, setup.listen(options))
     started.push(() => drainServer(server, env))
     return server
   }
@@ -131,8 +138,8 @@ export const startHost = async ({
             fleet,
             directory: fleet.directory,
             seedOf: (issuer) => derive(master, `${system.name}/identity/${issuer}`),
+            secret: () => derive(master, `${system.name}/link`),
             contracts: mine.map(({ contract }) => contract),
-            listen,
           })
     if (joined !== undefined) started.push(joined.stop)
     const patience = joined === undefined ? atOnce : untilReached({ env, log })
@@ -149,7 +156,10 @@ export const startHost = async ({
         elsewhere: joined.link,
         hears: contracts.filter((one) => mine.every(({ contract }) => contract !== one)),
         spread: joined.spread,
-        answering: async (link, hear) => void (await joined.answer(link, hear)),
+        answering: async (link, hear) => {
+          const server = await naming(fleet?.link.setting, joined.answer(link, hear))
+          started.push(() => drainServer(server, env))
+        },
       }),
       opened: async (stores) => {
         const fingerprints = [...stores].map(async ([name, store]) =>

@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { systemEnv } from '../base/env.ts'
 import { command, contract, event, get, post, problem, put, query } from '../contract/index.ts'
-import { listenHttp, sendHttp } from '../engines/http/index.ts'
+import { httpTransport, listenHttp } from '../engines/http/index.ts'
 import { joseIdentities } from '../engines/jose/index.ts'
 import { memoryCache } from '../engines/memory-cache/index.ts'
 import { memoryRepository, memoryStores } from '../engines/memory/index.ts'
+import { wireTransport } from '../engines/sockets/index.ts'
 import type { Directory, Peer } from '../link/directory.ts'
 import { service } from '../service/index.ts'
 import { repository } from '../store/repository.ts'
@@ -164,7 +165,12 @@ const placements: readonly (readonly [string, readonly Share[]])[] = [
   ['each service apart', [{ services: ['copies'], edge: false }, { services: ['front'], edge: false }, { services: [], edge: true }, { services: ['signs'], edge: false }]], // prettier-ignore
 ]
 
-for (const [name, shares] of placements)
+const cases = placements.flatMap(([name, shares], nth) => [
+  { name: `${name}, over HTTP`, shares, transport: httpTransport() },
+  ...(nth === 0 ? [] : [{ name: `${name}, over the wire`, shares, transport: wireTransport() }]),
+])
+
+for (const { name, shares, transport } of cases)
   describe(name, () => {
     const stores = memoryStores()
     const hosts: RunningHost[] = []
@@ -196,7 +202,7 @@ for (const [name, shares] of placements)
           roles: {},
           link: { host: '127.0.0.1', port: 0 },
           directory: directory(),
-          http: sendHttp(),
+          transport,
           identities: joseIdentities,
         },
       })

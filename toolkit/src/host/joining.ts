@@ -6,11 +6,8 @@ import { balancedLink, type BalancedLink } from '../link/balance.ts'
 import type { Broadcast } from '../events/hub.ts'
 import type { Call, Link } from '../link/call.ts'
 import type { Directory, Peer } from '../link/directory.ts'
-import { defaultHttpLimits, type HttpServer, type HttpServerOptions } from '../link/http.ts'
-import { httpLink } from '../link/http-link.ts'
-import { httpLinkServer } from '../link/http-link-server.ts'
-import type { SendHttp } from '../link/http-send.ts'
 import type { Identities } from '../link/identity.ts'
+import type { OpenTransport, TransportServer } from '../link/transport.ts'
 import { authorize } from '../service/access.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Address } from './setup.ts'
@@ -25,7 +22,7 @@ export interface FleetSetup {
   readonly directory: Directory | undefined
   /** This host in the directory; default: one that it makes. */
   readonly id?: string
-  readonly http: { readonly send: SendHttp; close(): void }
+  readonly transport: OpenTransport
   readonly identities: (options: {
     readonly env: Env
     readonly seedOf: (issuer: string) => Promise<Uint8Array>
@@ -47,7 +44,7 @@ export interface Joined {
   /** Reaches the services of other hosts. */
   readonly link: BalancedLink
   /** Starts to answer others: first what they need to start themselves, a service's log. */
-  answer(own: Link, hear: (events: readonly Broadcast[]) => Promise<void>): Promise<HttpServer>
+  answer(own: Link, hear: (events: readonly Broadcast[]) => Promise<void>): Promise<TransportServer>
   /** Takes calls; with `edge`, says that its edge is open too. */
   serve(edge: boolean): Promise<void>
   /** Resolves when each contract is served somewhere. */
@@ -65,9 +62,10 @@ export interface JoinOptions {
   readonly fleet: FleetSetup
   readonly directory: Directory
   readonly seedOf: (issuer: string) => Promise<Uint8Array>
+  /** By which hosts know each other. */
+  readonly secret: () => Promise<Uint8Array>
   /** Contracts of this host's services. */
   readonly contracts: readonly Contract[]
-  readonly listen: (options: HttpServerOptions) => Promise<HttpServer>
 }
 
 /** Others need as long to hear that this host leaves. */
@@ -116,13 +114,13 @@ const hearing = (own: Link, hear: (events: readonly Broadcast[]) => Promise<void
 export const join = (options: JoinOptions): Joined => {
   const { env, log, fleet, directory, contracts } = options
   const identities = fleet.identities({ env, seedOf: options.seedOf })
-  const { send } = fleet.http
+  const transport = fleet.transport({ env, log, identities, secret: options.secret })
   const id = fleet.id ?? env.id()
   const leaving = new AbortController()
   const link = balancedLink({
     env,
     directory,
-    linkTo: (address) => httpLink({ env, send, identities, address }),
+    linkTo: transport.linkTo,
   })
   let address = ''
   const names = contracts.map(({ name }) => name)
@@ -134,19 +132,12 @@ export const join = (options: JoinOptions): Joined => {
   return {
     link,
     answer: async (own, hear) => {
-      const server = await options.listen({
+      const server = await transport.listen({
         ...fleet.link,
-        limits: { ...defaultHttpLimits, maxBodyBytes: 16 * 1024 * 1024 },
-        handle: httpLinkServer({
-          env,
-          log,
-          link: hearing(own, hear),
-          identities,
-          leaving: leaving.signal,
-        }),
-        refuse: (status) => ({ status, headers: {} }),
+        link: hearing(own, hear),
+        leaving: leaving.signal,
       })
-      address = `http://${server.host.includes(':') ? `[${server.host}]` : server.host}:${server.port}`
+      address = server.address
       await announce(logs)
       return server
     },
@@ -169,7 +160,7 @@ export const join = (options: JoinOptions): Joined => {
     },
     stop: () => {
       link.stop()
-      fleet.http.close()
+      transport.close()
     },
   }
 }

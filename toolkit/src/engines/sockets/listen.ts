@@ -31,7 +31,8 @@ export const listenSocket = async ({
     const fail = (cause: Error) =>
       reject(failure('cannot-start', `port ${port} on ${host}: ${cause.message}`, { cause }))
     server.once('error', fail)
-    server.listen({ host, port }, () => {
+    // Also in what is started as a cluster's worker: a link's port is never shared.
+    server.listen({ host, port, exclusive: true }, () => {
       server.off('error', fail)
       resolve()
     })

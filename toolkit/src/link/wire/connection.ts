@@ -10,8 +10,8 @@ import type { Stream } from './stream.ts'
 /*
  * One side of a connection between two hosts. The client opens streams, one for each call; the server answers on them. Both sides ping after five
  * seconds of silence, and take a peer for gone that says nothing, or takes nothing, for fifteen. Memory is bounded: a stream has a window
- * (stream.ts), a server has at most so many streams and bytes of calls that are not complete, and reads no more calls while too many of its
- * replies wait. A client always reads, so that two sides never wait for each other.
+ * (stream.ts), a server has at most so many streams and bytes of calls that are not complete, and reads no more while the client does not
+ * take what it may be sent without a word. A client always reads, so that two sides never wait for each other.
  */
 
 const beatMs = 5_000
@@ -20,7 +20,7 @@ export const maxStreams = 2_048
 export const maxMessageBytes = 16 * 1024 * 1024
 const maxPartialBytes = 64 * 1024 * 1024
 /** A server stops reading calls above, and goes on below. */
-const backlogBytes = { most: 4 * 1024 * 1024, least: 1024 * 1024 }
+const backlogBytes = { most: 1024 * 1024, least: 256 * 1024 }
 const maxHelloBytes = 1024
 
 /** Whose connection it is. */

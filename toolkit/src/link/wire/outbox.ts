@@ -14,18 +14,18 @@ const none = new Uint8Array(0)
 export class Outbox {
   readonly #writer = new FrameWriter()
   readonly #wake: () => void
-  /** Streams that have something to send, and may, in the order of their turns. */
-  readonly #turns = new Set<Stream>()
-  #waiting = 0
+  /** Streams that have something to send, and may, in the order of their turns; with how many bytes. */
+  readonly #turns = new Map<Stream, number>()
+  #due = 0
   #taken = 0
 
   constructor(wake: () => void) {
     this.#wake = wake
   }
 
-  /** Bytes that nobody has taken yet. */
+  /** Bytes that may be sent, and that nobody takes. What the other side has to ask for first is not among them. */
   get backlog(): number {
-    return this.#waiting + this.#writer.size
+    return this.#due + this.#writer.size
   }
 
   /** Sends a frame before all messages that wait. */
@@ -61,7 +61,6 @@ export class Outbox {
     const bytes = typeof content === 'string' ? encoder.encode(content) : content
     stream.outgoing.push({ type, bytes, at: 0 })
     stream.endsAt = undefined
-    this.#waiting += bytes.length
     this.#queue(stream)
   }
 
@@ -74,8 +73,8 @@ export class Outbox {
 
   /** Forgets what a stream would have sent. */
   drop(stream: Stream): void {
-    this.#turns.delete(stream)
-    for (const { bytes, at } of stream.outgoing.splice(0)) this.#waiting -= bytes.length - at
+    this.#passOver(stream)
+    stream.outgoing.length = 0
     stream.sent?.()
   }
 
@@ -86,9 +85,9 @@ export class Outbox {
 
   take(): Uint8Array | undefined {
     while (this.#writer.size < readyBytes) {
-      const [stream] = this.#turns
+      const [stream] = this.#turns.keys()
       if (stream === undefined) break
-      this.#turns.delete(stream)
+      this.#passOver(stream)
       this.#writePiece(stream)
     }
     if (this.#turns.size > 0) this.#wake()
@@ -100,8 +99,16 @@ export class Outbox {
 
   #queue(stream: Stream): void {
     const [message] = stream.outgoing
-    if (message !== undefined && this.#pieceOf(stream, message) !== undefined)
-      this.#turns.add(stream)
+    if (message === undefined || this.#turns.has(stream)) return
+    if (this.#pieceOf(stream, message) === undefined) return
+    const due = Math.min(stream.credit, message.bytes.length - message.at)
+    this.#turns.set(stream, due)
+    this.#due += due
+  }
+
+  #passOver(stream: Stream): void {
+    this.#due -= this.#turns.get(stream) ?? 0
+    this.#turns.delete(stream)
   }
 
   /** How long the next piece may be; undefined as long as it would be too small. */
@@ -122,7 +129,6 @@ export class Outbox {
     const payload = bytes.subarray(at, message.at)
     this.#writer.frame(goesOn ? type + unfinished : type, stream.id, payload)
     stream.credit -= costOf(length)
-    this.#waiting -= length
     if (!goesOn) stream.outgoing.shift()
     if (stream.outgoing.length > 0) return this.#queue(stream)
     stream.endsAt = this.#taken + this.#writer.size
