@@ -4,7 +4,8 @@ import { failure } from '../base/failure.ts'
 import { validInput, type Contract } from '../contract/index.ts'
 import { balancedLink, type BalancedLink } from '../link/balance.ts'
 import type { Broadcast } from '../events/hub.ts'
-import type { Call, Link } from '../link/call.ts'
+import { deadline, never } from '../guard/index.ts'
+import type { Call, Link, Reply } from '../link/call.ts'
 import type { Directory, Peer } from '../link/directory.ts'
 import type { Identities } from '../link/identity.ts'
 import type { OpenTransport, TransportServer } from '../link/transport.ts'
@@ -94,7 +95,7 @@ const hearCall = (env: Env, events: readonly Broadcast[]): Call => ({
   caller: { kind: 'service', name: '$host' },
   key: undefined,
   deadline: env.now() + heardMs,
-  signal: AbortSignal.timeout(heardMs),
+  signal: never,
   trace: { correlationId: events[0]?.id ?? env.id() },
   strict: false,
   target: '$host.hear',
@@ -117,6 +118,7 @@ export const join = (options: JoinOptions): Joined => {
   const transport = fleet.transport({ env, log, identities, secret: options.secret })
   const id = fleet.id ?? env.id()
   const leaving = new AbortController()
+  const inTime = deadline<Call, Reply>(env)
   const link = balancedLink({
     env,
     directory,
@@ -152,7 +154,9 @@ export const join = (options: JoinOptions): Joined => {
       }
     },
     spread: (events) =>
-      Promise.allSettled(link.others(id).map((host) => host.call(hearCall(env, events)))),
+      Promise.allSettled(
+        link.others(id).map((host) => inTime(hearCall(env, events), (call) => host.call(call))),
+      ),
     leave: async () => {
       await directory.announce(undefined)
       await env.sleep(heardMs)

@@ -15,12 +15,3 @@ export interface Directory {
   /** Tells others that this host serves, or, with undefined, no longer does; resolves when that is known there, or after a second. */
   announce(self: Peer | undefined): Promise<void>
 }
-
-/** Hosts whose addresses are known beforehand. */
-export const staticDirectory = (peers: readonly Peer[]): Directory => ({
-  watch: (told) => {
-    told(peers)
-    return () => undefined
-  },
-  announce: () => Promise.resolve(),
-})
