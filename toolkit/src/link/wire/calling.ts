@@ -99,7 +99,7 @@ export class Calling extends Stream {
   }
 
   #cancel(error: unknown): void {
-    this.#connection.tell(frame.cancel, this.id)
+    this.#connection.cancel(this)
     this.fail(error)
   }
 

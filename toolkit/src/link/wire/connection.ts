@@ -110,6 +110,11 @@ export class Connection implements PipeEvents {
     if (this.#state === 'ready' && this.streams.has(stream.id)) this.#outbox.grant(stream)
   }
 
+  /** Tells the other side, when it hears of the stream at all, that nobody waits for it. */
+  cancel(stream: Stream): void {
+    if (this.#outbox.hasBegun(stream)) this.tell(frame.cancel, stream.id)
+  }
+
   tell(type: number, stream = 0): void {
     if (this.#state === 'ready') this.#outbox.control(type, stream)
   }

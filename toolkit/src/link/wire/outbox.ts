@@ -7,6 +7,9 @@ const pieceBytes = 32 * 1024
 const readyBytes = 64 * 1024
 const smallestPiece = 1024
 
+const begins = (message: Outgoing | undefined): boolean =>
+  message?.type === frame.call && message.at === 0
+
 const encoder = new TextEncoder()
 const none = new Uint8Array(0)
 
@@ -18,6 +21,8 @@ export class Outbox {
   readonly #turns = new Map<Stream, number>()
   #due = 0
   #taken = 0
+  /** Calls that wait with their first piece: later ones wait behind them, as the other side takes streams in the order of their numbers. */
+  #unbegun = 0
 
   constructor(wake: () => void) {
     this.#wake = wake
@@ -46,7 +51,8 @@ export class Outbox {
 
   send(stream: Stream, type: number, content: string | Uint8Array = none): void {
     this.#wake()
-    const free = this.#writer.size < readyBytes && stream.outgoing.length === 0
+    const first = type !== frame.call || this.#unbegun === 0
+    const free = first && this.#writer.size < readyBytes && stream.outgoing.length === 0
     const most = typeof content === 'string' ? content.length * 3 : content.length
     if (free && most <= pieceBytes && costOf(most) <= stream.credit) {
       if (typeof content === 'string')
@@ -60,6 +66,7 @@ export class Outbox {
     }
     const bytes = typeof content === 'string' ? encoder.encode(content) : content
     stream.outgoing.push({ type, bytes, at: 0 })
+    if (type === frame.call) this.#unbegun += 1
     stream.endsAt = undefined
     this.#queue(stream)
   }
@@ -74,8 +81,14 @@ export class Outbox {
   /** Forgets what a stream would have sent. */
   drop(stream: Stream): void {
     this.#passOver(stream)
+    if (!this.hasBegun(stream)) this.#unbegun -= 1
     stream.outgoing.length = 0
     stream.sent?.()
+  }
+
+  /** Whether the other side hears of a stream that this side opened. */
+  hasBegun({ outgoing }: Stream): boolean {
+    return !begins(outgoing[0])
   }
 
   /** Whether a stream's latest message was taken whole. */
@@ -122,6 +135,7 @@ export class Outbox {
     const [message] = stream.outgoing
     const length = message && this.#pieceOf(stream, message)
     if (message === undefined || length === undefined) return
+    if (begins(message)) this.#unbegun -= 1
     const { bytes, at } = message
     const type = at === 0 ? message.type : frame.rest
     message.at += length

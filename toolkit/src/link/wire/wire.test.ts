@@ -55,6 +55,31 @@ test('what was written when the connection broke may have run; what was not did 
   expect(clients).toHaveLength(2)
 })
 
+test('calls begin in their order, however large, while the other side takes nothing; what is given up before it began is never heard of', async () => {
+  const { linkWith, clients, lines } = wired(answering(({ input }) => ({ value: String(input).length }))) // prettier-ignore
+  const link = linkWith()
+  await link.call(callTo('read', { input: '' }))
+  const client = at(clients, 0)
+  client.held = true
+  const gaveUp = new AbortController()
+  const call = (length: number, signal?: AbortSignal) =>
+    link.call(callTo('read', { input: 'x'.repeat(length), ...(signal && { signal }) }))
+  const lengths = [100_000, 1, ...Array.from({ length: 20 }, () => 20_000), 2, 300_000, 3]
+  const replies = lengths.map((length) => call(length))
+  const givenUp = [4, 50_000].map((length) => failed(call(length, gaveUp.signal)))
+  await turns(3)
+  gaveUp.abort(failure('cancelled'))
+  for (const one of await Promise.all(givenUp)) expect(one).toMatchObject({ code: 'cancelled' })
+  const later = call(5)
+  client.held = false
+  client.pipe.wake()
+  expect(await Promise.all([...replies, later])).toEqual(
+    [...lengths, 5].map((value) => ({ value })),
+  )
+  expect(clients).toHaveLength(1)
+  expect(lines).toEqual([])
+})
+
 test('while nobody can be reached, dials come less and less often, and calls fail at once', async () => {
   const { linkWith, env, dial } = wired(answering(() => ({ value: 1 })))
   let dials = 0
