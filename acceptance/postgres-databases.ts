@@ -33,6 +33,16 @@ export const dropDatabases = async (url: string, prefix: string): Promise<void> 
   }
 }
 
+/** The migrations that a service's database has seen. */
+export const migrationsOf = async (url: string, database: string): Promise<readonly string[]> => {
+  const one = new URL(url)
+  one.pathname = `/${database}`
+  const sql = connect(one.href)
+  const rows = await sql<{ id: string }[]>`select id from serval_migration`
+  await sql.end()
+  return rows.map(({ id }) => id)
+}
+
 export interface StoredRow {
   /** `database.table`. */
   readonly table: string

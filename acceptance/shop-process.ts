@@ -13,6 +13,8 @@ export interface ShopOptions {
   /** The main program, in a module that does something else before; default the shop's own. */
   readonly main?:
     'acceptance/own-clock.ts' | 'acceptance/soak/measured.ts' | 'toolkit/src/cli/main.ts'
+  /** Where it runs; default this repository. */
+  readonly folder?: string
   /** Before the flags: a command of the main program. */
   readonly command?: string
   /** Options of the runtime itself. */
@@ -60,7 +62,7 @@ export class ShopProcess {
       ...args,
     ]
     const child = spawn(process.execPath, [...runtimeArgs, main, ...command, ...flags], {
-      cwd: root,
+      cwd: options.folder ?? root,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, NODE_COMPILE_CACHE: compiled, ...given, ...env },
     })

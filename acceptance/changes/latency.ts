@@ -17,6 +17,8 @@ export interface Measured {
   readonly seconds: readonly Second[]
   readonly deeds: readonly {
     readonly deed: Deed
+    /** When the time in which the fleet was left alone afterwards was over. */
+    readonly restUntil: number
     readonly tookMs: number
     readonly failed: number
     /** The worst second's. */
@@ -75,6 +77,7 @@ export const measure = (
       )
       return {
         deed,
+        restUntil: until,
         tookMs: deed.to - deed.from,
         failed: own.filter(({ failed }) => failed).length,
         p99: Math.max(...touched.map((one) => one.p99)),

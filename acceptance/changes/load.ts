@@ -1,6 +1,7 @@
 import { openConnection, type Connection } from '../connection.ts'
 import type { Random } from '../fuzz/random.ts'
-import type { Reply, RequestParts } from '../raw-http.ts'
+import type { Reply } from '../raw-http.ts'
+import { kindsOf } from './kinds.ts'
 import type { Ledger } from './ledger.ts'
 
 /** A request that was sent, and how it went. */
@@ -23,86 +24,21 @@ export interface Load {
   stop(): Promise<void>
 }
 
-interface Kind {
-  readonly name: string
-  readonly weight: number
-  readonly status: number
-  readonly make: () => { readonly parts: RequestParts; readonly learn?: (reply: Reply) => void }
-}
-
-const kindsOf = (ledger: Ledger, random: Random): readonly Kind[] => {
-  const { skus, customers, world } = ledger
-  const anybody = { 'x-serval-operator': world.operatorKey }
-  const somebody = () => ledger.as(random.below(customers.length))
-  const read = (path: string, headers: Readonly<Record<string, string>> = anybody) => ({
-    parts: { path, headers },
-  })
-  const known = () => ledger.placed.slice(-200).filter(({ answer }) => answer !== undefined)
-  return [
-    { name: 'product', weight: 30, status: 200, make: () => read(`/api/v1/products/${random.pick(skus)}`) }, // prettier-ignore
-    { name: 'list', weight: 6, status: 200, make: () => read('/api/v1/products?limit=20') },
-    { name: 'search', weight: 3, status: 200, make: () => read(`/api/v1/products?q=word${random.below(1_000)}`) }, // prettier-ignore
-    { name: 'stock', weight: 6, status: 200, make: () => read(`/api/v1/stock/${random.pick(skus)}`) }, // prettier-ignore
-    {
-      name: 'quote',
-      weight: 12,
-      status: 200,
-      make: () => {
-        const body = { lines: [{ sku: random.pick(skus), quantity: 1 }] }
-        return { parts: { method: 'POST', path: '/api/v1/quotes', headers: anybody, body } }
-      },
-    },
-    { name: 'place', weight: 10, status: 201, make: () => ledger.order(random) },
-    {
-      name: 'order',
-      weight: 8,
-      status: 200,
-      make: () => {
-        const orders = known()
-        if (orders.length === 0) return read('/api/v1/orders', somebody())
-        const { answer, customer } = random.pick(orders)
-        return read(`/api/v1/orders/${answer?.id}`, ledger.as(customer))
-      },
-    },
-    { name: 'orders', weight: 4, status: 200, make: () => read('/api/v1/orders', somebody()) },
-    { name: 'profile', weight: 4, status: 200, make: () => read('/api/v1/users/me', somebody()) },
-    { name: 'mails', weight: 2, status: 200, make: () => read('/api/v1/notifications', somebody()) }, // prettier-ignore
-    {
-      name: 'amend',
-      weight: 0.5,
-      status: 200,
-      make: () => {
-        const headers = { ...anybody, authorization: `Bearer ${world.merchant.token}` }
-        const body = { description: `word${random.below(1_000)}` }
-        const path = `/api/v1/products/${random.pick(skus)}`
-        return { parts: { method: 'PATCH', path, headers, body } }
-      },
-    },
-    { name: 'missing', weight: 4, status: 404, make: () => read(`/api/v1/products/NOT-HERE-${random.below(1_000_000)}`) }, // prettier-ignore
-  ]
-}
-
 /** Connections that are open at least, so that each process with an edge has some. */
 const connectionsFirst = 16
 const turnMs = 4
 
-/**
- * Sends so many requests a second, whether they are answered or not, over connections that are kept, the one that was used longest ago first. A
- * connection that breaks under a request is a failed request.
- */
-export const startLoad = (ledger: Ledger, random: Random, rate: number): Load => {
+/** Sends requests of the mix, each when it is due, over connections that are kept, the one that was used longest ago first. */
+const senderOf = (ledger: Ledger, random: Random) => {
   const kinds = kindsOf(ledger, random)
   const total = kinds.reduce((sum, { weight }) => sum + weight, 0)
-  const someKind = (): Kind | undefined => {
+  const someKind = () => {
     let at = (random.below(1_000_000) / 1_000_000) * total
     return kinds.find(({ weight }) => (at -= weight) <= 0)
   }
-  const { address } = ledger.world
-  const open = () => openConnection(address, { resend: false })
+  const open = () => openConnection(ledger.world.address, { resend: false })
   const free: Connection[] = Array.from({ length: connectionsFirst }, open)
   const samples: Sample[] = []
-  const underWay = new Set<Promise<void>>()
-
   const send = async (at: number): Promise<void> => {
     const kind = someKind()
     if (kind === undefined) return
@@ -122,7 +58,28 @@ export const startLoad = (ledger: Ledger, random: Random, rate: number): Load =>
     const tookMs = performance.now() - at
     samples.push({ kind: kind.name, at, tookMs, status: reply?.status ?? 0, failed, said })
   }
+  const close = () => {
+    for (const connection of free) connection.close()
+  }
+  return { send, samples, close }
+}
 
+/** Requests a second that the fleet answers when somebody always waits on each of a few connections. */
+export const capacityOf = async (ledger: Ledger, random: Random, ms: number): Promise<number> => {
+  const { send, samples, close } = senderOf(ledger, random)
+  const begun = performance.now()
+  const customer = async () => {
+    while (performance.now() - begun < ms) await send(performance.now())
+  }
+  await Promise.all(Array.from({ length: connectionsFirst }, customer))
+  close()
+  return (samples.length / (performance.now() - begun)) * 1_000
+}
+
+/** Sends so many requests a second, whether they are answered or not. A connection that breaks under a request is a failed request. */
+export const startLoad = (ledger: Ledger, random: Random, rate: number): Load => {
+  const { send, samples, close } = senderOf(ledger, random)
+  const underWay = new Set<Promise<void>>()
   const begun = performance.now()
   let sent = 0
   const timer = setInterval(() => {
@@ -136,7 +93,7 @@ export const startLoad = (ledger: Ledger, random: Random, rate: number): Load =>
     stop: async () => {
       clearInterval(timer)
       await Promise.all(underWay)
-      for (const connection of free) connection.close()
+      close()
     },
   }
 }

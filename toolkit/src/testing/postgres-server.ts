@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -18,6 +18,9 @@ export interface PostgresServer {
     /** Ends the server as an administrator would: connections are closed with 57P01. */
     shutdown(): Promise<void>
     start(): Promise<void>
+    /** Every process of the server does nothing (SIGSTOP), or goes on: no connection is closed. */
+    freeze(): void
+    thaw(): void
   }
   /** Stops the server and removes its folder. */
   stop(): Promise<void>
@@ -134,12 +137,29 @@ export const startOwnPostgres = async (): Promise<
       kill: () => server.end('QUIT'),
       shutdown: () => server.end('INT'),
       start: () => server.start(),
+      freeze: () => signalAll(data, 'SIGSTOP'),
+      thaw: () => signalAll(data, 'SIGCONT'),
     },
     stop: async () => {
       await server.end('QUIT')
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** To the server in this folder, and the processes that it started: each has a group of its own. */
+const signalAll = (data: string, signal: NodeJS.Signals): void => {
+  const [server = ''] = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')
+  const started = readdirSync('/proc').filter((pid) => {
+    try {
+      // The parent is the second field behind the name, which may hold anything.
+      const stat = readFileSync(join('/proc', pid, 'stat'), 'utf8')
+      return stat.slice(stat.lastIndexOf(')')).split(' ')[2] === server
+    } catch {
+      return false
+    }
+  })
+  for (const pid of [server, ...started]) process.kill(Number(pid), signal)
 }
 
 /**
