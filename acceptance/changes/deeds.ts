@@ -6,12 +6,15 @@ import { releases, type Release } from './releases.ts'
 
 /** Something that was done to the fleet. */
 export interface Deed {
+  readonly kind: DeedName
   readonly name: string
-  readonly from: number
   /** Services that were taken away. */
   readonly without: readonly string[]
+  readonly from: number
   /** When the part that was taken away was there again, or the change was made. */
   to: number
+  /** How long the fleet was then left alone. */
+  readonly restMs: number
 }
 
 export interface Doing {

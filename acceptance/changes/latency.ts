@@ -45,13 +45,13 @@ const longestRun = (seconds: readonly Second[], limit: number): number => {
   return longest
 }
 
-/** What `backFrom` says is the moment from which a deed's harm should pass. */
+/** A process that is killed is back when it runs again; one that is stopped, or the server, when it goes on. */
+const backFrom = ({ kind, from, to }: Deed): number => (kind === 'kill' ? from : to)
+
 export const measure = (
   samples: readonly Sample[],
   begun: number,
   deeds: readonly Deed[],
-  restMs: number,
-  backFrom: 'from' | 'to',
 ): Measured => {
   const second = ({ at }: Sample) => Math.floor((at - begun) / 1_000)
   const bySecond = Map.groupBy(samples, second)
@@ -69,7 +69,7 @@ export const measure = (
     before,
     seconds,
     deeds: deeds.map((deed, nth) => {
-      const until = Math.max(deed.to + restMs, deeds[nth + 1]?.from ?? 0)
+      const until = Math.max(deed.to + deed.restMs, deeds[nth + 1]?.from ?? 0)
       const own = samples.filter(({ at }) => at >= deed.from && at < until)
       const last = own.findLast(({ failed }) => failed)?.at ?? 0
       const touched = seconds.filter(
@@ -82,7 +82,7 @@ export const measure = (
         failed: own.filter(({ failed }) => failed).length,
         p99: Math.max(...touched.map((one) => one.p99)),
         slow: longestRun(touched, 2 * before),
-        backMs: Math.max(0, last - deed[backFrom]),
+        backMs: Math.max(0, last - backFrom(deed)),
       }
     }),
   }
