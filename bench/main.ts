@@ -1,6 +1,8 @@
 // npm run bench: side by side with what a user would pick instead.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { contendersOf, type Contender } from './contenders/index.ts'
 import { startDriver } from './driver/process.ts'
 import { commit, installed, machine, notInstalled, programs, versions } from './machine/about.ts'
@@ -9,13 +11,15 @@ import { helpText, parseOptions, WrongOption, type Options } from './options.ts'
 import { prepare } from './prepare.ts'
 import { markdown } from './report/markdown.ts'
 import { plot } from './report/plot.ts'
+import { replicasPlot } from './report/replicas-plot.ts'
 import { table } from './report/table.ts'
-import type { ContenderInfo, Results } from './samples.ts'
+import type { ContenderInfo, Results, Section } from './samples.ts'
 import { measureAuth } from './sections/auth.ts'
 import { callersOf, measureCalls } from './sections/calls.ts'
 import { linkedOf, measureLinks } from './sections/links.ts'
 import { measureOrders } from './sections/orders.ts'
 import { measureReads } from './sections/reads.ts'
+import { measureReplicas, scaledOf } from './sections/replicas.ts'
 import { measureRest } from './sections/rest.ts'
 import { comparisons } from './statistics.ts'
 
@@ -28,6 +32,7 @@ const overHttp = {
   auth: measureAuth,
   orders: measureOrders,
 } as const
+const isOverHttp = (section: Section): section is keyof typeof overHttp => section in overHttp
 
 /** Measures what was asked for; whatever was started is ended, also when a round fails. */
 const measure = async (options: Options): Promise<Results> => {
@@ -43,7 +48,8 @@ const measure = async (options: Options): Promise<Results> => {
   try {
     const driver = startDriver(programs.node)
     stops.push(() => driver.stop())
-    const bench: Bench = { options, driver, samples: [], rounds: [], say }
+    const atEnd = (stop: () => unknown) => void stops.push(stop)
+    const bench: Bench = { options, driver, samples: [], rounds: [], say, atEnd }
     const measured: ContenderInfo[] = []
     const wanted = ({ id }: { readonly id: string }) =>
       options.contenders.length === 0 || options.contenders.includes(id)
@@ -54,12 +60,17 @@ const measure = async (options: Options): Promise<Results> => {
       await measureCalls(bench, callers)
     }
     if (options.only.includes('links')) {
-      const linked = linkedOf(about).filter(wanted)
+      const linked = await measureLinks(bench, linkedOf(about).filter(wanted))
       measured.push(...linked.map(({ info }) => info))
-      await measureLinks(bench, linked)
+    }
+    // Before the others are started: their fleets use processor time at rest.
+    if (options.only.includes('replicas')) {
+      const points = scaledOf(about).filter(wanted)
+      measured.push(...points.map(({ info }) => info))
+      await measureReplicas(bench, points)
     }
     const running: Contender[] = []
-    const others = options.only.filter((section) => section !== 'calls' && section !== 'links')
+    const others = options.only.filter(isOverHttp)
     if (others.length > 0)
       for (const { info, start } of contendersOf(about).filter((one) => wanted(one.info))) {
         say(`starting ${info.id}`)
@@ -99,15 +110,19 @@ const save = (results: Results): string => {
   return `bench/${name}`
 }
 
-/** Writes what the repository shows. */
-const keep = (results: Results): void => {
-  writeFileSync(here('results/kept.json'), `${JSON.stringify(results)}\n`)
-  writeFileSync(here('RESULTS.md'), markdown(results))
-  writeFileSync(here('RESULTS.svg'), plot(results))
+/** Writes what a person reads to a folder. */
+const report = (results: Results, folder: URL): void => {
+  mkdirSync(folder, { recursive: true })
+  const write = (name: string, text: string) => writeFileSync(new URL(name, folder), text)
+  write('RESULTS.md', markdown(results))
+  write('RESULTS.svg', plot(results))
+  const replicas = replicasPlot(results)
+  if (replicas !== undefined) write('RESULTS-replicas.svg', replicas)
 }
 
 const main = async (): Promise<void> => {
-  const known = [...contendersOf({}).map(({ info }) => info), ...callersOf({}), ...linkedOf({})]
+  const shops = contendersOf({}).map(({ info }) => info)
+  const known = [...shops, ...callersOf({}), ...linkedOf({}), ...scaledOf({})]
   const options = parseOptions(
     process.argv.slice(2),
     known.map(({ id }) => id),
@@ -120,9 +135,15 @@ const main = async (): Promise<void> => {
       : (JSON.parse(readFileSync(options.from, 'utf8')) as Results)
   process.stdout.write(`\n${table(comparisons(results.contenders, results.samples))}\n\n`)
   if (options.from === undefined) process.stdout.write(`Raw samples: ${save(results)}\n`)
+  if (options.report !== undefined) {
+    const folder = pathToFileURL(`${resolve(options.report)}/`)
+    report(results, folder)
+    process.stdout.write(`Report: ${fileURLToPath(folder)}\n`)
+  }
   if (!options.keep) return
-  keep(results)
-  process.stdout.write('Kept: bench/RESULTS.md, bench/RESULTS.svg, bench/results/kept.json\n')
+  writeFileSync(here('results/kept.json'), `${JSON.stringify(results)}\n`)
+  report(results, here('.'))
+  process.stdout.write('Kept: bench/RESULTS.md with its plots, bench/results/kept.json\n')
 }
 
 try {

@@ -13,6 +13,8 @@ export interface Bench {
   readonly samples: Sample[]
   readonly rounds: Record<string, unknown>[]
   readonly say: (line: string) => void
+  /** Called when the run is over, however it ends; the last first. */
+  readonly atEnd: (stop: () => unknown) => void
 }
 
 /** CPU seconds, and the time in which they were used. */

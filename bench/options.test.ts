@@ -5,12 +5,13 @@ const parseOptions = (argv: readonly string[]) => parse(argv, ['shop-bun', 'hono
 
 test('without options everything is measured, in the order of the report', () => {
   expect(parseOptions([])).toEqual({
-    only: ['calls', 'links', 'rest', 'reads', 'auth', 'orders'],
+    only: ['calls', 'links', 'rest', 'reads', 'auth', 'orders', 'replicas'],
     seconds: 3,
     rounds: 5,
     connections: 64,
     contenders: [],
     keep: false,
+    report: undefined,
     from: undefined,
   })
 })
@@ -26,7 +27,7 @@ test('help is no run', () => {
 })
 
 test.each([
-  [['--only', 'order'], /--only knows .*orders, not order/],
+  [['--only', 'order'], /--only knows .*orders, replicas, not order/],
   [['--seconds', 'three'], /--seconds is a number from 0.2 to 600, not three/],
   [['--rounds', '0'], /--rounds/],
   [['--contenders', 'nginx'], /--contenders knows .*hono-bun, not nginx/],

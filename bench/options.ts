@@ -10,6 +10,8 @@ export interface Options {
   readonly contenders: readonly string[]
   /** Makes this run the one that the repository shows. */
   readonly keep: boolean
+  /** A folder for the report of this run. */
+  readonly report: string | undefined
   /** Raw samples to report on, instead of a run. */
   readonly from: string | undefined
 }
@@ -21,6 +23,7 @@ const flags = {
   connections: { type: 'string' },
   contenders: { type: 'string' },
   keep: { type: 'boolean' },
+  report: { type: 'string' },
   from: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
@@ -33,14 +36,16 @@ Usage: npm run bench -- [options]
   --seconds 3            of load in each round
   --rounds 5             after one that warms up
   --connections 64       of the driver, each with one request under way
-  --contenders a,b       of shop-bun, shop-node, shop-kitten, shop-cheetah, shop-tiger, fastify-node, hono-bun and, for calls,
-                         calls-ENGINE-RUNTIME and links-ENGINE-RUNTIME; default all
+  --contenders a,b       of shop-bun, shop-node, shop-kitten, shop-cheetah, shop-tiger, fastify-node, hono-bun; for calls,
+                         calls-ENGINE-RUNTIME and links-ENGINE-RUNTIME; for replicas, cheetah-1 to tiger-3; default all
   --keep                 makes this run the one in bench/RESULTS.md
+  --report FOLDER        writes the same report to a folder instead
   --from FILE            reports on a run's raw samples again, instead of measuring
   -h, --help             this text
 
-All of it takes a quarter of an hour. It needs Linux and an installed PostgreSQL server (apt-get install postgresql): each contender
-gets one of its own, with fsync. Raw samples go to bench/results/.
+All of it takes half an hour. It needs Linux and an installed PostgreSQL server (apt-get install postgresql): each contender
+gets one of its own, with fsync. Calls through NATS need its server (apt-get install nats-server) and are left out without it.
+Raw samples go to bench/results/.
 `
 
 export class WrongOption extends Error {}
@@ -87,6 +92,7 @@ export const parseOptions = (
     connections: Math.round(number('connections', given.connections, 64, 1, 1_000)),
     contenders: list('contenders', given.contenders, contenders),
     keep: given.keep === true,
+    report: given.report,
     from: given.from,
   }
 }

@@ -11,11 +11,11 @@ export interface Measure {
   readonly digits: number
   /** How many times as good as the best of theirs it shall be. */
   readonly goal?: number
-  /** False: shown only. Next to nothing is no good measure for anything. */
+  /** False: shown only. Next to nothing is no good measure for anything, nor is a part without the rest. */
   readonly compared?: false
 }
 
-export const sections = ['calls', 'links', 'rest', 'reads', 'auth', 'orders'] as const
+export const sections = ['calls', 'links', 'rest', 'reads', 'auth', 'orders', 'replicas'] as const
 export type Section = (typeof sections)[number]
 
 const cpu = { unit: 'CPU-s', better: 'less', digits: 3 } as const
@@ -26,7 +26,28 @@ const all = {
   'calls.rate': { ...rate, section: 'calls', title: 'Local calls', goal: 1 },
   'calls.cpu': { ...cpu, section: 'calls', title: 'CPU per million local calls', digits: 2 },
   'links.rate': { ...rate, section: 'links', title: 'Calls between two processes', goal: 2 },
-  'links.cpu': { ...cpu, section: 'links', title: 'CPU per million such calls', digits: 2 },
+  'links.cpu': {
+    ...cpu,
+    section: 'links',
+    title: 'CPU per million such calls, both sides and the broker',
+    digits: 2,
+  },
+  'links.cpu.client': {
+    ...cpu,
+    section: 'links',
+    title: '… of it who calls',
+    digits: 2,
+    compared: false,
+  },
+  'links.cpu.server': {
+    ...cpu,
+    section: 'links',
+    title: '… of it who answers',
+    digits: 2,
+    compared: false,
+  },
+  'links.p50': { ...time, section: 'links', title: 'Such a call, median', digits: 2 },
+  'links.p99': { ...time, section: 'links', title: 'Such a call, 99th percentile', digits: 2 },
   'rest.memory': {
     section: 'rest',
     title: 'Memory of the server, after its start',
@@ -87,6 +108,19 @@ const all = {
     digits: 0,
     section: 'orders',
     title: 'Memory of the server, after its orders',
+  },
+  'replicas.accepted': { ...rate, section: 'replicas', title: 'Orders accepted' },
+  'replicas.carried': {
+    ...rate,
+    section: 'replicas',
+    title: 'Orders confirmed, notified and counted',
+  },
+  'replicas.p50': { ...time, section: 'replicas', title: 'Reply to an order, median' },
+  'replicas.p99': { ...time, section: 'replicas', title: 'Reply to an order, 99th percentile' },
+  'replicas.cpu': {
+    ...cpu,
+    section: 'replicas',
+    title: 'CPU per 1,000 orders',
   },
 } as const satisfies Readonly<Record<string, Measure>>
 

@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { root } from '../machine/about.ts'
 import type { Database } from '../machine/postgres.ts'
 import type { ContenderInfo } from '../samples.ts'
@@ -16,13 +17,19 @@ export interface ShopOptions extends ContenderInfo {
 }
 
 const startWithinMs = 60_000
+const cli = 'toolkit/src/cli/main.ts'
+
+export interface Shop extends Contender {
+  /** Has a fleet run so many processes of a role, and waits until it does. */
+  scale(role: string, copies: number): Promise<void>
+}
 
 /** Starts the shop as a person would, on free ports and in a folder that goes away. */
-export const startShop = async (options: ShopOptions): Promise<Contender> => {
+export const startShop = async (options: ShopOptions): Promise<Shop> => {
   const data = await mkdtemp(join(tmpdir(), 'serval-bench-'))
   const { server, program, fleet, ...info } = options
   const setup = fleet ?? (server === undefined ? 'kitten' : 'big-cat')
-  const main = fleet === undefined ? ['shop/main.ts'] : ['toolkit/src/cli/main.ts', 'up']
+  const main = fleet === undefined ? ['shop/main.ts'] : [cli, 'up']
   const ports = ['--port', '0', '--operator-port', '0']
   const child = spawn(program, [...main, '--setup', setup, ...ports, '--data', data], {
     cwd: root,
@@ -56,6 +63,14 @@ export const startShop = async (options: ShopOptions): Promise<Contender> => {
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
     return response.json()
   }
+  let stopped: Promise<void> | undefined
+  const stop = async () => {
+    stopping = true
+    child.kill('SIGINT')
+    await exited
+    await server?.stop()
+    await rm(data, { recursive: true, force: true })
+  }
   return {
     ...info,
     ...(server === undefined
@@ -65,13 +80,11 @@ export const startShop = async (options: ShopOptions): Promise<Contender> => {
     operatorKey,
     pid: child.pid ?? 0,
     carried: () => carried(ask),
-    stop: async () => {
-      stopping = true
-      child.kill('SIGINT')
-      await exited
-      await server?.stop()
-      await rm(data, { recursive: true, force: true })
+    scale: async (role, copies) => {
+      const args = [cli, 'scale', `${role}=${copies}`, '--data', data]
+      await promisify(execFile)(program, args, { cwd: root })
     },
+    stop: () => (stopped ??= stop()),
   }
 }
 

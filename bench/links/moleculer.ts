@@ -1,38 +1,56 @@
-import { createServer, type AddressInfo } from 'node:net'
-import { ServiceBroker } from 'moleculer'
+import { ServiceBroker, type BrokerOptions } from 'moleculer'
 import { quotesSchema, settings } from '../calls/moleculer.ts'
 import type { Engine } from './engines.ts'
+import { freePort } from './free-port.ts'
 
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
+/*
+ * Moleculer with its JSON serializer, validation of what comes in, a time-out for each call, and a trace that nobody exports;
+ * everything else as it comes: no retry, breaker or bulkhead, and no identity, which it has none of.
+ */
 
-const brokerOn = (nodeID: string, port: number, urls: string) =>
-  new ServiceBroker({
-    nodeID,
-    logger: false,
-    ...settings['deadline-trace'],
-    transporter: { type: 'TCP', options: { udpDiscovery: false, port, urls } },
-  })
+type Transporter = NonNullable<BrokerOptions['transporter']>
 
-/** Moleculer's own transporter over TCP, with a time-out and a trace for each call. */
-export const moleculer: Engine = {
+const brokerOn = (nodeID: string, transporter: Transporter) =>
+  new ServiceBroker({ nodeID, logger: false, ...settings['deadline-trace'], transporter })
+
+const serving = async (transporter: Transporter) => {
+  const broker = brokerOn('server', transporter)
+  broker.createService(quotesSchema)
+  await broker.start()
+}
+
+const calling = async (transporter: Transporter): ReturnType<Engine['call']> => {
+  const broker = brokerOn('client', transporter)
+  await broker.start()
+  await broker.waitForServices('quotes')
+  return (input) => broker.call('quotes.quote', { lines: [...input.lines] })
+}
+
+const tcp = (port: number, urls: string): Transporter => ({
+  type: 'TCP',
+  options: { udpDiscovery: false, port, urls },
+})
+
+/** Its own transporter, from process to process. */
+export const overTcp: Engine = {
   serve: async () => {
     const [port, other] = [await freePort(), await freePort()]
-    const broker = brokerOn('server', port, `127.0.0.1:${other}/client`)
-    broker.createService(quotesSchema)
-    await broker.start()
+    await serving(tcp(port, `127.0.0.1:${other}/client`))
     return `${port}:${other}`
   },
-  call: async (address) => {
-    const [port, own] = address.split(':').map(Number)
-    const broker = brokerOn('client', own ?? 0, `127.0.0.1:${port}/server`)
-    await broker.start()
-    await broker.waitForServices('quotes')
-    return (input) => broker.call('quotes.quote', { lines: [...input.lines] })
+  call: (address) => {
+    const [port, own = 0] = address.split(':').map(Number)
+    return calling(tcp(own, `127.0.0.1:${port}/server`))
   },
+}
+
+const nats = (url: string): Transporter => ({ type: 'NATS', options: { url } })
+
+/** Through a NATS server, by the package `nats`; the server balances, as Moleculer sets it up for NATS by itself. */
+export const overNats: Engine = {
+  serve: async (broker) => {
+    await serving(nats(broker))
+    return broker
+  },
+  call: (broker) => calling(nats(broker)),
 }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { natsVersion } from './nats.ts'
 
 export const root: string = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -15,7 +16,7 @@ export const programs = {
 export type Runtime = keyof typeof programs
 
 /** Whether the packages are there that only the bench needs; it is no workspace, so that nobody else installs them. */
-export const installed: boolean = ['fastify', 'hono', 'moleculer'].every((name) =>
+export const installed: boolean = ['fastify', 'hono', 'moleculer', '@nestjs/core'].every((name) =>
   existsSync(join(root, 'bench/node_modules', name)),
 )
 export const notInstalled = 'the packages of the bench are missing: npm ci --prefix bench'
@@ -43,6 +44,9 @@ const libraries = [
   'fastify',
   'hono',
   'moleculer',
+  '@nestjs/microservices',
+  'nats',
+  '@nats-io/transport-node',
   'postgres',
   'zod',
   'jose',
@@ -53,6 +57,7 @@ const libraries = [
 export const versions = (): Record<string, string> => ({
   node: said(programs.node, '--version').replace(/^v/, ''),
   bun: said(programs.bun, '--version'),
+  'nats-server': natsVersion(),
   ...Object.fromEntries(libraries.map((name) => [name, packageVersion(name)])),
 })
 

@@ -10,6 +10,7 @@ const titles: Readonly<Record<Section, string>> = {
   reads: 'Reading products',
   auth: 'Registration and login',
   orders: 'Orders',
+  replicas: 'Orders with more copies, on the same cores',
 }
 
 const list = (pairs: Readonly<Record<string, string | number>>): string =>
@@ -44,6 +45,7 @@ const sectionText = (section: Section, all: readonly Comparison[]): string[] => 
   return [
     `## ${titles[section]}`,
     '',
+    ...(section === 'replicas' ? ['![by copies](RESULTS-replicas.svg)', ''] : []),
     '| | | median (least–most of the rounds) | as good as the best of theirs | goal |',
     '| --- | --- | --- | --- | --- |',
     ...own.flatMap(rowsOf),

@@ -25,6 +25,25 @@ const allCarried = async (contender: Contender, before: Carried, orders: number)
   }
 }
 
+/** Orders for some seconds, then the wait for all of them; what a round of it was like. */
+export const orderRound = async (bench: Bench, contender: Contender, n: number) => {
+  // Access tokens live for ten minutes; a run may take longer.
+  const tokens = await signIn(contender)
+  await contender.store?.server.checkpoint()
+  const carriedBefore = await contender.carried()
+  const used = watch(contender)
+  const round = await load(bench, contender, {
+    kind: 'orders',
+    skus: benchSkus,
+    tokens,
+    run: `bench-${contender.id}-${n}-${Date.now()}`,
+    seed: n,
+  })
+  const accepting = used()
+  await allCarried(contender, carriedBefore, round.answered)
+  return { ...round, accepting, usage: used() }
+}
+
 /**
  * Orders as fast as they are answered, for some seconds; then the wait until all of them are carried to their end. The rate of
  * the second counts from the first order on: work that was put off is not hidden.
@@ -34,21 +53,8 @@ export const measureOrders = async (
   contenders: readonly Contender[],
 ): Promise<void> => {
   await interleaved(bench, 'orders', contenders, async (contender, n) => {
-    // Access tokens live for ten minutes; a run may take longer.
-    const tokens = await signIn(contender)
-    await contender.store?.server.checkpoint()
-    const carriedBefore = await contender.carried()
-    const used = watch(contender)
-    const round = await load(bench, contender, {
-      kind: 'orders',
-      skus: benchSkus,
-      tokens,
-      run: `bench-${contender.id}-${n}-${Date.now()}`,
-      seed: n,
-    })
-    const accepting = used()
-    await allCarried(contender, carriedBefore, round.answered)
-    const usage = used()
+    const round = await orderRound(bench, contender, n)
+    const { accepting, usage } = round
     const per1000 = (cpu: number) => (cpu / round.answered) * 1_000
     return {
       values: {
@@ -63,7 +69,7 @@ export const measureOrders = async (
         'orders.p99': round.ms.p99,
         'orders.memory': residentMib(contender.pid),
       },
-      raw: { ...round, accepting, usage },
+      raw: round,
     }
   })
 }
