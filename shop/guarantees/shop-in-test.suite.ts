@@ -9,6 +9,7 @@ import {
   eventually,
   startTestServices,
   type CrashPoints,
+  type Placement,
   type TestServices,
 } from 'serval/testing'
 import { accounts } from '../accounts/contract.ts'
@@ -36,6 +37,7 @@ export const startShop = (
   world: World,
   points: CrashPoints = never,
   env?: Env,
+  placement: Placement = 'together',
 ): Promise<TestServices> =>
   startTestServices({
     services: shop.services,
@@ -46,6 +48,7 @@ export const startShop = (
       tokens: joseSigner(),
     },
     ...(env === undefined ? {} : { env }),
+    placement,
   })
 
 export const userOf = (id: string) => ({ kind: 'user', id, roles: [], session: 'test' }) as const

@@ -36,6 +36,11 @@ test('a good input is what its schema reads, with its defaults', () => {
   expect(validInput(Order, good, true)).toEqual({ ...good, labels: {} })
 })
 
+test('a field that is undefined is none, as where it does not travel', () => {
+  expect(pointersOf({ ...good, more: undefined })).toEqual([])
+  expect(pointersOf({ ...good, more: null })).toEqual(['/more'])
+})
+
 test('objects that cannot become numbers are refused where lengths are asked for', () => {
   for (const length of [{ toString: 1 }, { valueOf: {}, toString: 1 }])
     for (const strict of [true, false]) {

@@ -17,7 +17,8 @@ const unknownFields = (sent: unknown, parsed: unknown, path: PropertyKey[] = [])
   if (typeof sent !== 'object' || sent === null || typeof parsed !== 'object' || parsed === null)
     return []
   return Object.entries(sent).flatMap(([name, value]) =>
-    Object.hasOwn(parsed, name)
+    // Undefined is no value in JSON: what travels is without it.
+    value === undefined || Object.hasOwn(parsed, name)
       ? unknownFields(value, (parsed as Record<string, unknown>)[name], [...path, name])
       : [{ pointer: jsonPointer([...path, name]), message: 'This field is not known' }],
   )

@@ -7,6 +7,10 @@ import { startServices, type RunningServices } from '../host/services.ts'
 import type { Service } from '../service/index.ts'
 import type { StoreEngine } from '../store/engine.ts'
 import { logger } from '../telemetry/log.ts'
+import { startApart, type ApartOptions } from './apart.ts'
+
+/** Where the services run: all in one host, or each in its own and linked so, with what goes wrong between them. */
+export type Placement = 'together' | Pick<ApartOptions, 'linked' | 'loses' | 'twice'>
 
 export interface TestServicesOptions {
   readonly services: readonly Service[]
@@ -16,6 +20,8 @@ export interface TestServicesOptions {
   readonly server?: SqlServer
   /** Instead of `server`: the stores, of whatever kind; memoryStores() starts at once. */
   readonly stores?: StoreEngine
+  /** Default: together. */
+  readonly placement?: Placement
 }
 
 export interface TestServices extends RunningServices {
@@ -26,20 +32,25 @@ export interface TestServices extends RunningServices {
   end(options?: { readonly keepServer?: boolean }): Promise<void>
 }
 
-/** Services at work in a test: in process, on a real store, without a socket. */
+/** Services at work in a test, on a real store; where nothing else is asked for, in one host, without a socket. */
 export const startTestServices = async (options: TestServicesOptions): Promise<TestServices> => {
   const env = options.env ?? systemEnv()
   const stores = options.stores ?? sqlStores(options.server ?? pglite({}))
   const lines: string[] = []
-  const running = await startServices({
+  const { placement = 'together' } = options
+  const given = {
     services: options.services,
     stores,
     env,
     log: logger({ env, level: 'debug', write: (line) => lines.push(line) }),
     ports: options.ports ?? {},
     cache: memoryCache({}),
-    secret: (service, purpose) => secretOf(`test/${service}/${purpose}`),
-  })
+    secret: (service: string, purpose: string) => secretOf(`test/${service}/${purpose}`),
+  }
+  const running =
+    placement === 'together'
+      ? await startServices(given)
+      : await startApart({ ...given, ...placement })
   return {
     ...running,
     lines,
