@@ -70,7 +70,10 @@ export const measure = (
     seconds,
     deeds: deeds.map((deed, nth) => {
       const until = Math.max(deed.to + deed.restMs, deeds[nth + 1]?.from ?? 0)
-      const own = samples.filter(({ at }) => at >= deed.from && at < until)
+      // What was under way when a deed began was hit by it, not by the one before.
+      const own = samples.filter(
+        ({ at, tookMs }) => at + tookMs >= deed.from && at + tookMs < until,
+      )
       const last = own.findLast(({ failed }) => failed)?.at ?? 0
       const touched = seconds.filter(
         ({ at }) => begun + (at + 1) * 1_000 > deed.from && begun + at * 1_000 < until,
