@@ -3,9 +3,10 @@ import { asFailure, failure } from '../base/failure.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { acceptableRequestId } from '../telemetry/trace.ts'
 import { isFeed, type Call, type Link, type Reply } from './call.ts'
-import type { HttpReply, HttpRequest } from './http.ts'
-import { feedType, linkHeaders, linkPath } from './http-link.ts'
+import { HttpRefusal, type HttpReply, type HttpRequest } from './http.ts'
+import { feedType, linkHeaders, linkPath, longestWaitMs, maxMessageBytes } from './http-link.ts'
 import type { Identities } from './identity.ts'
+import { unreadable } from './unreadable.ts'
 
 export interface HttpLinkServerOptions {
   readonly env: Env
@@ -17,9 +18,8 @@ export interface HttpLinkServerOptions {
   readonly leaving: AbortSignal
 }
 
-const longestWaitMs = 24 * 3_600_000
-
 const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true })
 const line = (message: unknown): Uint8Array => encoder.encode(`${JSON.stringify(message)}\n`)
 
 const json = (status: number, message: unknown): HttpReply => ({
@@ -41,7 +41,7 @@ const read = <T>(what: string, decode: () => T): T => {
   try {
     return decode()
   } catch (cause) {
-    throw failure('invalid-input', `the link: ${what} cannot be read`, { cause })
+    throw misspoken(`${what} cannot be read: ${unreadable(cause)}`)
   }
 }
 
@@ -58,15 +58,21 @@ const callOf = async (
   const token = /^Bearer (\S+)$/.exec(request.header('authorization') ?? '')?.[1]
   if (token === undefined) throw failure('unauthenticated', 'the link: a call needs an identity')
   const caller = await identities.verify(token, contract)
-  const left = Number(request.header(linkHeaders.time))
-  if (!(left >= 0 && left <= longestWaitMs))
-    throw misspoken(`${linkHeaders.time} is 0 to ${longestWaitMs}`)
-  const body = new TextDecoder().decode(await request.body())
+  const time = request.header(linkHeaders.time) ?? ''
+  const left = Number(time)
+  if (!/^\d{1,8}$/.test(time) || left > longestWaitMs)
+    throw misspoken(
+      `${linkHeaders.time} is a whole number from 0 to ${longestWaitMs}, not ${JSON.stringify(time.slice(0, 40))}`,
+    )
+  const bytes = await request.body()
   const key = request.header('idempotency-key')
   return {
     contract,
     operation,
-    input: body === '' ? undefined : read('the body', (): unknown => JSON.parse(body)),
+    input:
+      bytes.length === 0
+        ? undefined
+        : read('the body', (): unknown => JSON.parse(decoder.decode(bytes))),
     caller,
     key: key === undefined ? undefined : read('the key', () => decodeURIComponent(key)),
     deadline: env.now() + left,
@@ -106,17 +112,35 @@ const httpReply = (reply: Reply): HttpReply => {
   return reply.value === undefined ? { status: 204, headers: {} } : json(200, reply.value)
 }
 
+const refusals: Readonly<Record<number, string>> = {
+  408: 'a call was not complete in time',
+  413: `a call over a link has at most ${maxMessageBytes} bytes`,
+  414: 'the path of a call is too long',
+  431: 'the header of a call is too large',
+}
+
+/** What HTTP itself refuses, as the failure that a caller understands. */
+export const refuseCall = (status: number): HttpReply => {
+  const detail = refusals[status] ?? `what came is no call (${status})`
+  return { ...json(status, failure('invalid-input', `the link: ${detail}`)), last: true }
+}
+
 /** Answers other hosts' calls to the services of this one. */
 export const httpLinkServer =
   (options: HttpLinkServerOptions) =>
   async (request: HttpRequest): Promise<HttpReply> => {
+    if (options.leaving.aborted) return json(500, failure('draining'))
+    let isCall = false
     try {
-      if (options.leaving.aborted) throw failure('draining')
-      return httpReply(await options.link.call(await callOf(request, options)))
+      const call = await callOf(request, options)
+      isCall = true
+      return httpReply(await options.link.call(call))
     } catch (error) {
+      if (error instanceof HttpRefusal) return refuseCall(error.status)
       const failed = asFailure(error)
       if (failed.kind === 'internal')
         options.log.error('a call over a link failed', { target: request.target }, error)
-      return json(500, failed)
+      const reply = json(500, failed)
+      return isCall ? reply : { ...reply, last: true }
     }
   }

@@ -5,6 +5,7 @@ import type { Call, Link, Reply } from './call.ts'
 import { failureFrom } from './failure-message.ts'
 import type { HttpAnswer, SendHttp } from './http-send.ts'
 import type { Identities } from './identity.ts'
+import { unreadable } from './unreadable.ts'
 
 /*
  * Calls between hosts over HTTP/1.1: POST /link/1/<contract>/<operation> with the input as JSON. What travels beside it: the caller
@@ -18,6 +19,9 @@ export const linkHeaders = {
   strict: 'serval-strict',
   remembered: 'serval-remembered',
 } as const
+/** Of a call, of a reply, and of an item. */
+export const maxMessageBytes = 16 * 1024 * 1024
+export const longestWaitMs = 24 * 3_600_000
 export const feedType = 'application/x-ndjson'
 
 export interface HttpLinkOptions {
@@ -47,10 +51,7 @@ const parsed = <S extends z.ZodType>(schema: S, text: string, target: string): z
   } catch (cause) {
     throw failure(
       'internal',
-      `${target}: the other side of the link answered otherwise than links do`,
-      {
-        cause,
-      },
+      `${target}: the other side of the link answered otherwise than links do: ${unreadable(cause)}`,
     )
   }
 }
@@ -62,6 +63,8 @@ async function* items(answer: HttpAnswer, target: string): AsyncIterable<unknown
   for await (const bytes of answer.stream()) {
     const lines = (rest + utf8.decode(bytes, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
+    if (rest.length > maxMessageBytes)
+      throw failure('internal', `${target}: an item has at most ${maxMessageBytes} bytes`)
     for (const line of lines) {
       if (line === '') continue
       const { item, failed, end } = parsed(FeedLine, line, target)
@@ -92,11 +95,17 @@ export const httpLink = ({ env, send, identities, address }: HttpLinkOptions): L
   call: async (call) => {
     const { contract, operation, input, key, strict, trace, signal } = call
     const token = await identities.sign(call.caller, contract)
+    const left = Math.min(longestWaitMs, Math.max(0, call.deadline - env.now()))
+    const body = input === undefined ? '' : JSON.stringify(input)
+    if (body.length > maxMessageBytes)
+      throw failure('invalid-input', `a call over a link has at most ${maxMessageBytes} bytes`, {
+        ran: 'not-sent',
+      })
     const headers: Record<string, string> = {
       authorization: `Bearer ${token}`,
       'content-type': 'application/json',
       'x-request-id': trace.correlationId,
-      [linkHeaders.time]: String(Math.ceil(Math.max(0, call.deadline - env.now()))),
+      [linkHeaders.time]: String(Math.ceil(left)),
     }
     if (key !== undefined) headers['idempotency-key'] = encodeURIComponent(key)
     if (strict) headers[linkHeaders.strict] = '1'
@@ -105,7 +114,7 @@ export const httpLink = ({ env, send, identities, address }: HttpLinkOptions): L
       method: 'POST',
       target: `${linkPath}${contract}/${encodeURIComponent(operation)}`,
       headers,
-      body: input === undefined ? '' : JSON.stringify(input),
+      body,
       signal,
     })
     return replyOf(answer, call)

@@ -24,6 +24,8 @@ export interface HttpReply {
   readonly headers: Readonly<Record<string, string | readonly string[]>>
   /** Absent for no body. An async iterable is streamed with backpressure; its return() is called when the client goes away. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>
+  /** The connection ends after it, and what still comes of the request is thrown away. */
+  readonly last?: true
 }
 
 /** A request that HTTP itself refuses, before any operation is concerned. */

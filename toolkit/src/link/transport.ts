@@ -60,7 +60,8 @@ export const transports =
     const own = named(scheme)
     return {
       listen: (options) => own.listen(options),
-      linkTo: (address) => named(new URL(address).protocol.slice(0, -1)).linkTo(address),
+      // An encrypted way is the same one: `wires`, `https`.
+      linkTo: (address) => named(new URL(address).protocol.replace(/s?:$/, '')).linkTo(address),
       close: () => {
         for (const transport of opened.values()) transport.close()
       },

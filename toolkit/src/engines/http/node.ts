@@ -1,11 +1,20 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { failure } from '../../base/failure.ts'
+import { mutualTls } from '../../link/certificates.ts'
 import { HttpRefusal } from '../../link/http.ts'
-import type { HttpLimits, HttpReply, HttpServerOptions, ListenHttp } from '../../link/http.ts'
+import type {
+  HttpLimits,
+  HttpReply,
+  HttpServer,
+  HttpServerOptions,
+  ListenHttp,
+} from '../../link/http.ts'
 import { Connection } from './connection.ts'
+import { guarded, type LinkGuard } from './link-guard.ts'
 import { abandon, isStream, rawReply, sendReply } from './reply.ts'
 import { IncomingRequest, readFields, refusalOf } from './request.ts'
 
@@ -27,14 +36,23 @@ import { IncomingRequest, readFields, refusalOf } from './request.ts'
  * holds a connection back until its first byte, so that a silent one is never seen, nor closed by
  * drain().
  */
-export const listenHttp: ListenHttp = async (options) => {
+export const listenHttp: ListenHttp = (options) => listen(options)
+
+/** The same for the link between hosts, whose clients are known to each other. */
+export const listenLink =
+  (guard: LinkGuard): ListenHttp =>
+  (options) =>
+    listen(options, guard)
+
+const listen = async (options: HttpServerOptions, guard?: LinkGuard): Promise<HttpServer> => {
   const { limits } = options
+  const certificates = guard?.certificates
   const connections = new Map<Socket, Connection>()
   const owner = { refuse: options.refuse, draining: false }
   /** Connections and requests so far. */
   let came = 0
 
-  const server = createServer({
+  const settings = {
     // Enough for both limits together, so that the exact ones are applied (and told apart) in
     // refusalOf.
     maxHeaderSize: limits.maxHeaderBytes + limits.maxTargetBytes + 64,
@@ -45,7 +63,12 @@ export const listenHttp: ListenHttp = async (options) => {
     // closing one.
     keepAliveTimeout: 65_000,
     requireHostHeader: false,
-  })
+  }
+  const server =
+    certificates === undefined
+      ? createServer(settings)
+      : createTlsServer({ ...settings, ...certificates.current, ...mutualTls })
+  const met = guard && guarded(server, guard)
   // Counted in refusalOf: node:http would drop the fields past its own count without a word.
   server.maxHeadersCount = 0
 
@@ -55,6 +78,7 @@ export const listenHttp: ListenHttp = async (options) => {
     invite?: () => void,
   ): void => {
     came += 1
+    met?.(message.socket)
     const connection = connections.get(message.socket)
     // After a refusal nothing may run: the client was told that it did not.
     if (connection === undefined || connection.closing) return void message.resume()
@@ -90,10 +114,11 @@ export const listenHttp: ListenHttp = async (options) => {
       close = true
     }
     if (response.destroyed) return abandon(reply)
+    if (reply.last === true) request.forget()
     const alone = connection.pending === 1
     // Pipelined requests behind this one have begun too, so that only the last reply ends the
     // connection.
-    close ||= request.endsConnection || (owner.draining && alone)
+    close ||= reply.last === true || request.endsConnection || (owner.draining && alone)
     if (close) connection.takeNoMore()
     try {
       // A body may still be arriving, and node:http would close over it.
@@ -108,7 +133,7 @@ export const listenHttp: ListenHttp = async (options) => {
     }
   }
 
-  server.on('connection', (socket: Socket) => {
+  server.on(certificates === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
     came += 1
     connections.set(socket, new Connection(socket, owner))
     socket.once('close', () => connections.delete(socket))

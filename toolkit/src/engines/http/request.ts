@@ -103,6 +103,11 @@ export class IncomingRequest implements HttpRequest {
     this.#settle?.reject(this.#failed)
   }
 
+  /** Nobody asks for the body any more. */
+  forget(): void {
+    if (this.#body === undefined) this.failBody(400)
+  }
+
   /** The client went away before the reply was complete. */
   leave(): void {
     this.#left = true

@@ -1,6 +1,9 @@
 import { Agent, request as openRequest, type IncomingMessage } from 'node:http'
+import { Agent as TlsAgent, request as openTlsRequest } from 'node:https'
 import { failure } from '../../base/failure.ts'
 import { abortSignal } from '../../guard/signal.ts'
+import { mutualTls, refusedScheme, schemeOf, type Certificates } from '../../link/certificates.ts'
+import { maxMessageBytes } from '../../link/http-link.ts'
 import type { HttpAnswer, SendHttp } from '../../link/http-send.ts'
 
 /** Shorter than servers keep theirs (65 s), so that a request never meets a connection that is being closed. */
@@ -16,6 +19,13 @@ const unconnected = new Set([
   'ENETUNREACH',
   'EADDRNOTAVAIL',
 ])
+
+const { minVersion } = mutualTls
+// The authority is the fleet's own; hosts come and go, under whatever names.
+const checkServerIdentity = () => undefined
+
+/** The other side's certificate is not one of the fleet: nothing was said to it. */
+const untrusted = /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERR_SSL_WRONG_VERSION_NUMBER)/
 
 async function* chunks(message: IncomingMessage, address: string): AsyncIterable<Uint8Array> {
   try {
@@ -36,21 +46,38 @@ const answerOf = (message: IncomingMessage, address: string): HttpAnswer => ({
   },
   body: async () => {
     const parts: Uint8Array[] = []
-    for await (const part of chunks(message, address)) parts.push(part)
+    let size = 0
+    for await (const part of chunks(message, address)) {
+      size += part.length
+      if (size > maxMessageBytes)
+        throw failure('internal', `${address}: an answer has at most ${maxMessageBytes} bytes`)
+      parts.push(part)
+    }
     return Buffer.concat(parts)
   },
   stream: () => chunks(message, address),
 })
 
 /** Sends requests to other hosts over HTTP/1.1 connections that are kept and used again, as many as calls are under way. */
-export const sendHttp = (): { readonly send: SendHttp; close(): void } => {
-  const agent = new Agent({ keepAlive: true, timeout: idleMs, scheduling: 'lifo' })
+export const sendHttp = (
+  certificates?: Certificates,
+): { readonly send: SendHttp; close(): void } => {
+  const own = schemeOf('http', certificates)
+  const kept = { keepAlive: true, timeout: idleMs, scheduling: 'lifo' } as const
+  const agent =
+    certificates === undefined
+      ? new Agent(kept)
+      : new TlsAgent({ ...kept, minVersion, checkServerIdentity })
+  const open = certificates === undefined ? openRequest : openTlsRequest
   const send: SendHttp = ({ address, method, target, headers, body, signal }) =>
     new Promise((resolve, reject) => {
+      const refused = refusedScheme(address, own)
+      if (refused !== undefined) return reject(refused)
       const bytes = Buffer.from(body)
-      const outgoing = openRequest(
+      const outgoing = open(
         new URL(target, address),
         {
+          ...certificates?.current,
           agent,
           method,
           headers: { ...headers, 'content-length': bytes.length },
@@ -60,8 +87,8 @@ export const sendHttp = (): { readonly send: SendHttp; close(): void } => {
       )
       outgoing.on('error', (cause: NodeJS.ErrnoException) =>
         reject(
-          unconnected.has(cause.code ?? '')
-            ? failure('unavailable', `${address} cannot be reached`, { cause })
+          unconnected.has(cause.code ?? '') || untrusted.test(cause.code ?? '')
+            ? failure('unavailable', `${address} cannot be reached: ${cause.message}`, { cause })
             : failure('unknown-outcome', `${address}: the connection broke before the answer`, {
                 cause,
               }),

@@ -17,6 +17,7 @@ export interface JoseIdentitiesOptions {
 const lifeMs = 60_000
 const renewedMs = 30_000
 const toleranceMs = 5_000
+const mostIssuers = 1_000
 const typ = 'serval-id+jwt'
 
 const Claims = z.object({
@@ -67,7 +68,8 @@ export const joseIdentities = (options: JoseIdentitiesOptions): Identities => {
   const { env, seedOf, remembered = 10_000 } = options
   const signed = new Recent<{ readonly token: Promise<string>; readonly until: number }>(remembered)
   const verified = new Recent<{ readonly caller: Caller; readonly until: number }>(remembered)
-  const keys = new Map<string, Promise<{ private: CryptoKey; public: CryptoKey }>>()
+  // Anyone may name an issuer.
+  const keys = new Recent<Promise<{ private: CryptoKey; public: CryptoKey }>>(mostIssuers)
 
   const keysOf = (issuer: string) => {
     const made = async () => {

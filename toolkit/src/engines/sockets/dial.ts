@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
-import { connect as connectTls, type ConnectionOptions } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import { failure } from '../../base/failure.ts'
+import { mutualTls, refusedScheme, schemeOf, type Certificates } from '../../link/certificates.ts'
 import type { Dial } from '../../link/wire/pipe.ts'
 import { carry } from './pipe.ts'
 
@@ -11,13 +12,22 @@ const placeOf = (address: string) => {
   return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
 }
 
-/** Connects over TCP, or, with `tls`, over TLS. */
+const { minVersion } = mutualTls
+// The authority is the fleet's own; hosts come and go, under whatever names.
+const checkServerIdentity = () => undefined
+
+/** Connects over TCP, or, with certificates, over TLS. */
 export const dialSocket =
-  (tls?: ConnectionOptions): Dial =>
+  (certificates: Certificates | undefined): Dial =>
   (address, open) =>
     new Promise((resolve, reject) => {
+      const refused = refusedScheme(address, schemeOf('wire', certificates))
+      if (refused !== undefined) return reject(refused)
       const place = placeOf(address)
-      const socket: Socket = tls === undefined ? connect(place) : connectTls({ ...tls, ...place })
+      const socket: Socket =
+        certificates === undefined
+          ? connect(place)
+          : connectTls({ ...certificates.current, ...place, minVersion, checkServerIdentity })
       const fail = (cause?: Error) => {
         clearTimeout(late)
         socket.destroy()
@@ -26,7 +36,7 @@ export const dialSocket =
       }
       const late = setTimeout(() => fail(), connectMs)
       socket.on('error', fail)
-      socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+      socket.once(certificates === undefined ? 'connect' : 'secureConnect', () => {
         clearTimeout(late)
         socket.off('error', fail)
         carry(socket, open)

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { peerOf } from '../../link/strangers.ts'
 import type { OpenPipe, Pipe } from '../../link/wire/pipe.ts'
 
 const lingerMs = 2_000
@@ -17,6 +18,7 @@ export const carry = (socket: Socket, open: OpenPipe): void => {
     if (bytes !== undefined) full = !socket.write(bytes)
   }
   const pipe: Pipe = {
+    peer: peerOf(socket),
     wake: () => {
       if (scheduled || full || over) return
       scheduled = true

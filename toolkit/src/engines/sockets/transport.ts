@@ -1,4 +1,4 @@
-import type { ConnectionOptions, TlsOptions } from 'node:tls'
+import { schemeOf, type Certificates } from '../../link/certificates.ts'
 import type { OpenTransport } from '../../link/transport.ts'
 import { wireLink, type WireLink } from '../../link/wire/client.ts'
 import { wireServer } from '../../link/wire/server.ts'
@@ -6,29 +6,24 @@ import { dialSocket } from './dial.ts'
 import { listenSocket } from './listen.ts'
 
 export interface WireTransportOptions {
-  /** Certificates of both sides, as `node:tls` takes them; without it connections are not encrypted. */
-  readonly tls?: { readonly server: TlsOptions; readonly client: ConnectionOptions }
+  /** Connections are encrypted, and made only between hosts that have certificates of the same authority. */
+  readonly certificates?: Certificates | undefined
 }
 
 /** Calls between hosts as frames, over one TCP connection to each. */
 export const wireTransport =
-  ({ tls }: WireTransportOptions = {}): OpenTransport =>
+  ({ certificates }: WireTransportOptions = {}): OpenTransport =>
   ({ env, log, identities, secret }) => {
     const links = new Map<string, WireLink>()
-    const dial = dialSocket(tls?.client)
+    const dial = dialSocket(certificates)
     return {
       listen: async ({ host, port, link, leaving }) => {
         const server = wireServer({ env, log, link, identities, secret: await secret() })
         leaving.addEventListener('abort', () => server.leave(), { once: true })
         const { open } = server
-        const listening = await listenSocket({
-          host,
-          port,
-          open,
-          ...(tls && { tls: tls.server }),
-        })
+        const listening = await listenSocket({ env, log, host, port, certificates, open })
         return {
-          address: `wire://${host.includes(':') ? `[${host}]` : host}:${listening.port}`,
+          address: `${schemeOf('wire', certificates)}://${host.includes(':') ? `[${host}]` : host}:${listening.port}`,
           drain: async () => {
             await Promise.all([listening.close(), server.drain()])
           },

@@ -119,6 +119,17 @@ export class Calling extends Stream {
     this.#wake()
   }
 
+  #read(item: Uint8Array): unknown {
+    try {
+      return readValue(item)
+    } catch (cause) {
+      const { target } = this.#call
+      this.#items.length = 0
+      this.#cancel(undefined)
+      throw failure('internal', `${target}: an item of the feed is not one`, { cause })
+    }
+  }
+
   #wake(): void {
     for (const go of this.#waiting.splice(0)) go()
   }
@@ -130,7 +141,7 @@ export class Calling extends Stream {
         if (item !== undefined) {
           this.held -= costOf(item.length)
           this.#connection.consumed(this)
-          return { done: false, value: readValue(item) }
+          return { done: false, value: this.#read(item) }
         }
         if (this.#failed !== undefined) {
           const failed = this.#failed

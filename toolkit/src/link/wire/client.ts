@@ -115,6 +115,8 @@ class ClientConnection implements ConnectionOwner {
       if (stream instanceof Calling) stream.broken(why)
   }
 
+  gone(): void {}
+
   #numberOf(token: string): number {
     const known = this.#known.get(token)
     if (known !== undefined) return known

@@ -5,7 +5,7 @@ import { frame, FrameReader, maxPayloadBytes, misspoken, numberIn, unfinished } 
 import { Handshake, type Side } from './handshake.ts'
 import { Outbox } from './outbox.ts'
 import type { Pipe, PipeEvents } from './pipe.ts'
-import type { Stream } from './stream.ts'
+import { windowBytes, type Stream } from './stream.ts'
 
 /*
  * One side of a connection between two hosts. The client opens streams, one for each call; the server answers on them. Both sides ping after five
@@ -22,6 +22,8 @@ const maxPartialBytes = 64 * 1024 * 1024
 /** A server stops reading calls above, and goes on below. */
 const backlogBytes = { most: 1024 * 1024, least: 256 * 1024 }
 const maxHelloBytes = 1024
+/** Of what a peer says when it ends a connection. */
+const maxWords = 200
 
 /** Whose connection it is. */
 export interface ConnectionOwner {
@@ -33,6 +35,8 @@ export interface ConnectionOwner {
   leaving(): void
   /** It is over; streams are still there to ask whether they were sent. */
   closed(why: ServalError): void
+  /** Nothing is left of it, also not to say the last word. */
+  gone(): void
 }
 
 export interface ConnectionOptions {
@@ -91,7 +95,7 @@ export class Connection implements PipeEvents {
   send(stream: Stream, type: number, content?: string | Uint8Array): void {
     if (this.#state !== 'ready' || this.streams.get(stream.id) !== stream) return
     this.#outbox.send(stream, type, content)
-    if (this.#side === 'server' && this.#outbox.backlog > backlogBytes.most) this.#read(false)
+    this.#pauseIfBehind()
   }
 
   /** Resolves when what was sent on the stream has left, or the stream is over. */
@@ -144,6 +148,12 @@ export class Connection implements PipeEvents {
     this.#pipe.end(last ?? new Uint8Array(0))
   }
 
+  /** Ends the connection without a word. */
+  cut(why: ServalError): void {
+    if (this.#state !== 'closed') this.#over(why)
+    this.#pipe.destroy()
+  }
+
   take(): Uint8Array | undefined {
     if (this.#state === 'closed') return undefined
     this.#woken = false
@@ -160,14 +170,17 @@ export class Connection implements PipeEvents {
     this.#heard = true
     try {
       this.#reader.read(bytes, this.#takeFrame)
+      this.#pauseIfBehind()
     } catch (error) {
       this.close(asFailure(error), true)
     }
   }
 
   closed(cause: Error | undefined): void {
+    this.#owner.gone()
     if (this.#state === 'closed') return
-    this.#over(failure('unknown-outcome', 'the connection broke', { cause }))
+    const within = this.#state === 'ready' ? '' : ' within its handshake'
+    this.#over(failure('unknown-outcome', `the connection broke${within}`, { cause }))
   }
 
   readonly #takeFrame = (type: number, id: number, payload: Uint8Array): boolean => {
@@ -197,8 +210,7 @@ export class Connection implements PipeEvents {
 
   #refused(payload: Uint8Array): void {
     const told = readFailure(payload)
-    this.#over(misspoken(`the other side ended it: ${told.message}`))
-    this.#pipe.destroy()
+    this.cut(misspoken(`the other side ended it: ${told.message.slice(0, maxWords)}`))
   }
 
   #frame(type: number, id: number, payload: Uint8Array): void {
@@ -214,17 +226,19 @@ export class Connection implements PipeEvents {
         return this.#owner.identity(numberIn(payload, 'an identity'), readToken(payload))
       case frame.credit: {
         const stream = this.#streamOf(id)
-        if (stream !== undefined) this.#outbox.credit(stream, numberIn(payload, 'a credit'))
+        if (stream !== undefined) this.#credit(stream, numberIn(payload, 'a credit'))
         return
       }
-      case frame.cancel: {
-        const stream = this.#streamOf(id)
-        if (stream === undefined) return
-        this.end(stream)
-        return stream.cancelled()
-      }
+      case frame.cancel:
+        return this.#streamOf(id)?.cancelled()
     }
     this.#message(type, id, payload)
+  }
+
+  #credit(stream: Stream, more: number): void {
+    if (stream.credit + more > windowBytes)
+      throw misspoken(`the stream ${stream.id} was given more credit than a window has`)
+    this.#outbox.credit(stream, more)
   }
 
   /** Undefined for a stream that is over. */
@@ -267,6 +281,10 @@ export class Connection implements PipeEvents {
     this.#outbox.control(frame.failed, id, new TextEncoder().encode(failureText(failed)))
   }
 
+  #pauseIfBehind(): void {
+    if (this.#side === 'server' && this.#outbox.backlog > backlogBytes.most) this.#read(false)
+  }
+
   #read(on: boolean): void {
     if (this.#reading === on) return
     this.#reading = on
@@ -283,8 +301,8 @@ export class Connection implements PipeEvents {
     const shaken = this.#state === 'ready'
     if (!shaken || this.#silent >= silentBeats || this.#stuck >= silentBeats) {
       const what = shaken ? 'is silent' : 'does not finish its handshake'
-      this.#over(failure('unknown-outcome', `the other side ${what}; the connection is given up`))
-      return this.#pipe.destroy()
+      const why = `the other side ${what}; the connection is given up`
+      return this.cut(failure('deadline-exceeded', why))
     }
     if (silent) this.#outbox.control(frame.ping)
     this.#forgetBeat = this.#env.after(beatMs, this.#beat)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { asFailure, failure, type ServalError } from '../../base/failure.ts'
 import type { Reply } from '../call.ts'
 import { failureFrom } from '../failure-message.ts'
+import { unreadable } from '../unreadable.ts'
 import { misspoken } from './frames.ts'
 
 /** What a call says beside its input: JSON, then a line feed, then the input as JSON, or nothing. */
@@ -22,6 +23,8 @@ export interface CallMessage {
   readonly input: unknown
 }
 
+/** A server keeps some of them for each connection. */
+export const maxIdentityBytes = 8 * 1024
 export const longestWaitMs = 24 * 3_600_000
 const lineFeed = 10
 
@@ -47,7 +50,7 @@ const read = <T>(what: string, decode: () => T): T => {
   try {
     return decode()
   } catch (cause) {
-    throw misspoken(`${what} cannot be read`, cause)
+    throw misspoken(`${what} cannot be read: ${unreadable(cause)}`)
   }
 }
 
@@ -106,9 +109,16 @@ export const readFailure = (payload: Uint8Array): ServalError =>
 
 export const identityBytes = (number: number, token: string): Uint8Array => {
   const bytes = encoder.encode(`0000${token}`)
+  if (bytes.length > maxIdentityBytes)
+    throw failure('invalid-input', `an identity has at most ${maxIdentityBytes} bytes`, {
+      ran: 'not-sent',
+    })
   new DataView(bytes.buffer).setUint32(0, number)
   return bytes
 }
 
-export const readToken = (payload: Uint8Array): string =>
-  read('an identity', () => decoder.decode(payload.subarray(4)))
+export const readToken = (payload: Uint8Array): string => {
+  if (payload.length > maxIdentityBytes)
+    throw misspoken(`an identity has at most ${maxIdentityBytes} bytes, not ${payload.length}`)
+  return read('an identity', () => decoder.decode(payload.subarray(4)))
+}

@@ -32,8 +32,8 @@ export const maxPayloadBytes = 64 * 1024
 export const maxStream = 2 ** 32 - 1
 
 /** What a peer did that links do not do. */
-export const misspoken = (detail: string, cause?: unknown): ServalError =>
-  failure('invalid-input', `the link: ${detail}`, { cause })
+export const misspoken = (detail: string): ServalError =>
+  failure('invalid-input', `the link: ${detail}`)
 
 /** Told of each frame; the payload is valid until the next bytes are. False ends the reading. */
 export type TakeFrame = (type: number, stream: number, payload: Uint8Array) => boolean

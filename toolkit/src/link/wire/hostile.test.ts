@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { callTo } from '../placement.suite.ts'
+import { maxStreams } from './connection.ts'
 import { frame, FrameWriter, headBytes, numberPayload, unfinished } from './frames.ts'
+import { Stream } from './stream.ts'
 import { rawPeer, secretOf, turns, wired } from './wires.suite.ts'
 
 const link = () => {
@@ -167,4 +169,38 @@ test('a frame that claims too much takes no memory, and pings without end are an
   for (let nth = 0; nth < 10_000; nth++) pings.frame(frame.ping)
   await turns(3)
   expect(pings.heard.filter((heard) => heard.type === frame.pong)).toHaveLength(1)
+})
+
+test('a call in countless empty pieces takes no memory', () => {
+  const pieces = (count: number) => {
+    const stream = new (class extends Stream {
+      override received(): void {}
+      override cancelled(): void {}
+      override overfull(): void {}
+    })(1)
+    for (let nth = 0; nth < count; nth++) {
+      stream.take((nth === 0 ? frame.call : frame.rest) + unfinished, new Uint8Array(), 1_000)
+      stream.grant()
+    }
+    stream.take(frame.rest + unfinished, new Uint8Array(10), 1_000)
+    return stream
+  }
+  expect(pieces(100_000).partial).toBe(10)
+  // Nothing is kept for a piece but its bytes.
+  expect(JSON.stringify(pieces(5))).toBe(JSON.stringify(pieces(50_000)))
+})
+
+test('a client that takes no answers, also not that it may call no more, is read no more', async () => {
+  const { server } = wired({ call: () => new Promise(() => undefined) })
+  const peer = rawPeer(server.open)
+  await peer.greet()
+  peer.end.held = true
+  peer.frame(frame.identity, 0, token)
+  let asked = 0
+  while (peer.end.reading && asked < 50_000) {
+    asked += 1
+    peer.frame(frame.call, asked, call)
+  }
+  expect(peer.end.reading).toBe(false)
+  expect(asked).toBeLessThan(maxStreams + 10_000)
 })

@@ -1,5 +1,7 @@
 /** The bytes of one connection, as an engine carries them. */
 export interface Pipe {
+  /** The other side's address, for the log. */
+  readonly peer: string
   /** Says that there is something to take. `take` is called once for all that is said in a turn of the event loop, and not while the other side is slow. */
   wake(): void
   /** Whether to go on reading. */

@@ -4,7 +4,9 @@ import { LazySignal } from '../../guard/signal.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { acceptableRequestId } from '../../telemetry/trace.ts'
 import { isFeed, type Link, type Reply } from '../call.ts'
+import { complaints } from '../complaints.ts'
 import type { Identities } from '../identity.ts'
+import { mostStrangers, Strangers } from '../strangers.ts'
 import { knownTokens } from './client.ts'
 import { Connection, maxMessageBytes, type ConnectionOwner } from './connection.ts'
 import { failureText, readCall, rememberedBytes, valueText, type CallMessage } from './encoding.ts'
@@ -34,6 +36,11 @@ export interface WireServer {
 }
 
 const draining = () => failure('draining')
+const crowded = () =>
+  failure('overloaded', `more than ${mostStrangers} connections have not finished their handshake`)
+
+/** Of how a connection ended: what a peer did wrong, or left undone. */
+const worthALine = new Set(['invalid-input', 'deadline-exceeded', 'overloaded'])
 
 /** A call that is answered. */
 class Serving extends Stream {
@@ -60,6 +67,7 @@ class Serving extends Stream {
   }
 
   override cancelled(): void {
+    this.#client.connection.end(this)
     this.stop(failure('cancelled', 'the caller gave up'))
     this.#client.answered()
   }
@@ -169,19 +177,31 @@ class Client implements ConnectionOwner {
   /** Whether this host takes no new calls. */
   left = false
   readonly #options: WireServerOptions
-  readonly #ended: () => void
+  readonly #notStrange: () => void
+  readonly #ended: (why: ServalError) => void
   readonly #tokens = new Map<number, string>()
   /** Whether the client has said that no more calls come: what it sent before that is not lost. */
   #done = false
 
-  constructor(options: WireServerOptions, pipe: Pipe, ended: () => void) {
+  constructor(
+    options: WireServerOptions,
+    pipe: Pipe,
+    notStrange: () => void,
+    ended: (why: ServalError) => void,
+  ) {
     this.#options = options
+    this.#notStrange = notStrange
     this.#ended = ended
     const { env, secret } = options
     this.connection = new Connection({ env, side: 'server', secret, pipe, owner: this })
   }
 
+  gone(): void {
+    this.#notStrange()
+  }
+
   ready(): void {
+    this.#notStrange()
     if (this.left) this.connection.close(draining(), true)
   }
 
@@ -219,17 +239,17 @@ class Client implements ConnectionOwner {
   }
 
   closed(why: ServalError): void {
-    const { log } = this.#options
-    if (why.code === 'invalid-input') log.warn('a connection was ended', {}, why)
     for (const stream of this.connection.streams.values())
       if (stream instanceof Serving) stream.stop(failure('cancelled', why.message, { cause: why }))
-    this.#ended()
+    this.#ended(why)
   }
 }
 
 /** Answers other hosts' calls to the services of this one. */
 export const wireServer = (options: WireServerOptions): WireServer => {
   const clients = new Set<Client>()
+  const strangers = new Strangers<Client>(({ connection }) => connection.cut(crowded()))
+  const complain = complaints(options.env, options.log)
   let left = false
   let drained: () => void = () => undefined
   const leave = () => {
@@ -238,12 +258,16 @@ export const wireServer = (options: WireServerOptions): WireServer => {
   }
   return {
     open: (pipe) => {
-      const client: Client = new Client(options, pipe, () => {
+      const ended = (why: ServalError) => {
+        if (worthALine.has(why.code)) complain('a connection was ended', pipe.peer, why)
         clients.delete(client)
         if (clients.size === 0) drained()
-      })
+      }
+      const notStrange = () => strangers.delete(client)
+      const client: Client = new Client(options, pipe, notStrange, ended)
       client.left = left
       clients.add(client)
+      strangers.add(client)
       return client.connection
     },
     leave,

@@ -45,6 +45,7 @@ const endOf = (open: OpenPipe, to: (bytes: Uint8Array) => void, closed: () => vo
     closed()
   }
   const pipe: Pipe = {
+    peer: 'test',
     wake: () => void setTimeout(flush, 0),
     read: (on) => (end.reading = on),
     end: (last) => {
