@@ -1,25 +1,52 @@
 import { systemEnv } from 'serval'
-import { httpTransport } from 'serval/engines/http'
+import { consulDirectory } from 'serval/engines/consul'
+import { dnsDirectory } from 'serval/engines/dns'
+import { httpTransport, listenHttp } from 'serval/engines/http'
 import { joseIdentities } from 'serval/engines/jose'
+import { kubernetesDirectory } from 'serval/engines/kubernetes'
 import { wireTransport } from 'serval/engines/sockets'
 import { supervisedDirectory } from 'serval/fleet'
-import { transports, type FleetSetup, type Settings } from 'serval/host'
+import * as host from 'serval/host'
+import { shop } from '../shop/shop.ts'
 
-/** How the hosts of a fleet find and call each other: by the supervisor that started them, over frames or HTTP. */
-export const fleetOf = (settings: Settings, roles: FleetSetup['roles']): FleetSetup => {
-  const address = settings.text('SERVAL_DIRECTORY', '')
-  const id = settings.text('SERVAL_HOST_ID', '')
+const env = systemEnv()
+const contracts = shop.services.map(({ contract }) => contract.name)
+
+/** Where hosts find each other, by the form of SERVAL_DIRECTORY. */
+const directoryOf = (settings: host.Settings) => {
+  const scheme = settings.text('SERVAL_LINK', 'wire')
   const key = settings.text('SERVAL_FLEET_KEY', '')
+  const place = ['HOST', 'PORT'].map((part) => settings.text(`KUBERNETES_SERVICE_${part}`, ''))
+  return host.directoryFrom('SERVAL_DIRECTORY', settings.text('SERVAL_DIRECTORY', ''), {
+    http: (_, address) => supervisedDirectory({ env, address, key }),
+    static: (at) => host.staticDirectory({ contracts, at }),
+    dns: (at) => dnsDirectory({ env, contracts, scheme, at }),
+    consul: (at) => consulDirectory({ env, at, token: key }),
+    kubernetes: (at) =>
+      kubernetesDirectory({ env, contracts, scheme, at, server: `https://${place.join(':')}` }),
+  })
+}
+
+const healthOf = (settings: host.Settings, link: string) => {
+  const setting = 'SERVAL_HEALTH_PORT'
+  const port = settings.port(setting, 0)
+  return port === 0 ? {} : { health: { host: link, port, setting, listen: listenHttp } }
+}
+
+/** How the hosts of a fleet find and call each other: over frames or HTTP. */
+export const fleetOf = (
+  settings: host.Settings,
+  roles: host.FleetSetup['roles'],
+): host.FleetSetup => {
+  const id = settings.text('SERVAL_HOST_ID', '')
+  const link = settings.text('SERVAL_LINK_HOST', '127.0.0.1')
   return {
     roles,
-    link: {
-      host: settings.text('SERVAL_LINK_HOST', '127.0.0.1'),
-      port: settings.port('SERVAL_LINK_PORT', 0),
-      setting: 'SERVAL_LINK_PORT',
-    },
-    directory: address === '' ? undefined : supervisedDirectory({ env: systemEnv(), address, key }),
+    link: { host: link, port: settings.port('SERVAL_LINK_PORT', 0), setting: 'SERVAL_LINK_PORT' },
+    ...healthOf(settings, link),
+    directory: directoryOf(settings),
     ...(id !== '' && { id }),
-    transport: transports(
+    transport: host.transports(
       { wire: wireTransport(), http: httpTransport() },
       settings.text('SERVAL_LINK', 'wire'),
     ),

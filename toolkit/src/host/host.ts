@@ -1,9 +1,10 @@
 import type { Env } from '../base/env.ts'
-import { failure, ServalError } from '../base/failure.ts'
+import { failure } from '../base/failure.ts'
 import type { HttpServer } from '../link/http.ts'
 import type { Service } from '../service/index.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { join } from './joining.ts'
+import { naming } from './naming.ts'
 import { openEdge, type RunningEdge } from './open-edge.ts'
 import { atOnce, untilReached } from './patience.ts'
 import { checkSecret } from './same-secret.ts'
@@ -68,13 +69,6 @@ const drainServer = async (
   await Promise.race([server.drain(), late])
   patience.abort()
 }
-
-/** Adds to what went wrong by which setting it is put right. */
-const naming = <T>(setting: string | undefined, listening: Promise<T>): Promise<T> =>
-  listening.catch((error: unknown) => {
-    if (setting === undefined || !(error instanceof ServalError)) throw error
-    throw failure('cannot-start', `${error.message} (${setting})`, { cause: error })
-  })
 
 /** The services of a share. Throws `misconfigured` for a share that this setup cannot run. */
 const servicesOf = ({ system, fleet }: Setup, share: Share | undefined): readonly Service[] => {
@@ -157,7 +151,7 @@ export const startHost = async ({
         hears: contracts.filter((one) => mine.every(({ contract }) => contract !== one)),
         spread: joined.spread,
         answering: async (link, hear) => {
-          const server = await naming(fleet?.link.setting, joined.answer(link, hear))
+          const server = await joined.answer(link, hear)
           started.push(() => drainServer(server, env))
         },
       }),

@@ -6,11 +6,14 @@ import { balancedLink, type BalancedLink } from '../link/balance.ts'
 import type { Broadcast } from '../events/hub.ts'
 import { deadline, never } from '../guard/index.ts'
 import type { Call, Link, Reply } from '../link/call.ts'
-import type { Directory, Peer } from '../link/directory.ts'
+import { logOf, type Directory, type Peer } from '../link/directory.ts'
 import type { Identities } from '../link/identity.ts'
 import type { OpenTransport, TransportServer } from '../link/transport.ts'
 import { authorize } from '../service/access.ts'
 import type { Logger } from '../telemetry/log.ts'
+import { gate, servesCall } from './gate.ts'
+import { openHealth, type HealthSetup } from './health.ts'
+import { naming } from './naming.ts'
 import type { Address } from './setup.ts'
 
 /** How a setup's hosts find and call each other. */
@@ -19,6 +22,8 @@ export interface FleetSetup {
   readonly roles: Readonly<Record<string, Role>>
   /** Where this host's link listens. */
   readonly link: Address
+  /** Where this host says whether it is ready, for what watches over it; default nowhere. */
+  readonly health?: HealthSetup
   /** Undefined for a host that is alone. */
   readonly directory: Directory | undefined
   /** This host in the directory; default: one that it makes. */
@@ -123,10 +128,13 @@ export const join = (options: JoinOptions): Joined => {
     env,
     directory,
     linkTo: transport.linkTo,
+    failed: (error) => log.warn('the directory does not say all hosts', {}, error),
   })
   let address = ''
+  let state: 'starting' | 'serving' | 'leaving' = 'starting'
+  let closeHealth: () => unknown = () => undefined
   const names = contracts.map(({ name }) => name)
-  const logs = names.map((name) => `${name}$log`)
+  const logs = names.map(logOf)
   const announce = (served: readonly string[]) => {
     const self: Peer = { id, address, contracts: served }
     return directory.announce(self)
@@ -134,23 +142,45 @@ export const join = (options: JoinOptions): Joined => {
   return {
     link,
     answer: async (own, hear) => {
-      const server = await transport.listen({
+      if (fleet.health !== undefined)
+        closeHealth = await openHealth(fleet.health, () => state === 'serving')
+      const listening = transport.listen({
         ...fleet.link,
-        link: hearing(own, hear),
+        link: gate(hearing(own, hear), names, () => state !== 'starting'),
         leaving: leaving.signal,
       })
+      const server = await naming(fleet.link.setting, listening)
       address = server.address
       await announce(logs)
       return server
     },
-    serve: (edge) => announce([...names, ...logs, ...(edge ? [edgeContract] : [])]),
+    serve: (edge) => {
+      state = 'serving'
+      return announce([...names, ...logs, ...(edge ? [edgeContract] : [])])
+    },
     complete: async (needed) => {
-      const missing = () =>
-        needed.map(({ name }) => name).filter((name) => !names.includes(name) && !link.serves(name))
-      for (let tries = 0; missing().length > 0; tries++) {
+      const missing = new Set(
+        needed.map(({ name }) => name).filter((name) => !names.includes(name)),
+      )
+      let why: unknown
+      const ask = async (name: string) => {
+        if (!link.serves(name)) return
+        try {
+          await inTime(servesCall(env, name), (call) => link.call(call))
+          missing.delete(name)
+        } catch (error) {
+          why = error
+        }
+      }
+      for (let tries = 0; missing.size > 0; tries++) {
+        await Promise.all([...missing].map(ask))
         if (tries === 100)
-          log.warn('waiting for hosts that serve all contracts', { missing: missing().join(', ') })
-        await env.sleep(50)
+          log.warn(
+            'waiting for hosts that serve all contracts',
+            { missing: [...missing].join(', ') },
+            why,
+          )
+        if (missing.size > 0) await env.sleep(50)
       }
     },
     spread: (events) =>
@@ -158,11 +188,13 @@ export const join = (options: JoinOptions): Joined => {
         link.others(id).map((host) => inTime(hearCall(env, events), (call) => host.call(call))),
       ),
     leave: async () => {
+      state = 'leaving'
       await directory.announce(undefined)
       await env.sleep(heardMs)
       leaving.abort(failure('draining'))
     },
     stop: () => {
+      closeHealth()
       link.stop()
       transport.close()
     },

@@ -26,12 +26,15 @@ const setting = (
   const link = balancedLink({
     env,
     directory,
-    linkTo: (address) => ({
-      call: async (call) => {
-        counts.set(address, (counts.get(address) ?? 0) + 1)
-        return answer(address, call)
-      },
-    }),
+    linkTo: (address) => {
+      if (address === 'none') throw new TypeError('Invalid URL')
+      return {
+        call: async (call) => {
+          counts.set(address, (counts.get(address) ?? 0) + 1)
+          return answer(address, call)
+        },
+      }
+    },
   })
   const call = (more: Partial<Call> = {}) =>
     link.call(callTo('read', { deadline: env.now() + 1_000, ...more })).then(
@@ -53,6 +56,17 @@ test('calls go to the hosts that serve the contract, about as many to each', asy
   expect(Math.min(a, b)).toBeGreaterThan(400)
   expect([link.serves('made'), link.serves('nothing')]).toEqual([true, false])
   expect(await call({ contract: 'nothing' })).toBe('unavailable')
+})
+
+test('a host whose address changes is called there; one whose address is none fails with why', async () => {
+  const { calls, call, tell } = setting([peer('a')])
+  expect(await calls(2)).toEqual({ a: 2 })
+  tell([{ ...peer('a'), address: 'b' }])
+  expect(await calls(2)).toEqual({ b: 2 })
+  tell([{ ...peer('a'), address: 'none' }, peer('c')])
+  expect(await calls(20)).toEqual({ c: 20 })
+  tell([{ ...peer('a'), address: 'none' }])
+  expect(await call()).toBe('unavailable')
 })
 
 test('a host that answers slowly gets fewer', async () => {

@@ -1,12 +1,14 @@
 import type { Env } from '../base/env.ts'
 import { asFailure, failure, isUnavailability, type ServalError } from '../base/failure.ts'
 import { isFeed, type Call, type FeedReply, type Link, type Reply } from './call.ts'
-import type { Directory } from './directory.ts'
+import { logOf, type Directory } from './directory.ts'
 
 export interface BalanceOptions {
   readonly env: Env
   readonly directory: Directory
   readonly linkTo: (address: string) => Link
+  /** Hears why the directory does not answer. */
+  readonly failed?: (error: unknown) => void
   /** Failures in a row after which a host is left out for a while; default 5. */
   readonly ejectAfter?: number
 }
@@ -27,6 +29,7 @@ const longestEjectedMs = 30_000
 
 /** A host, and how it does. */
 class Target {
+  readonly address: string
   readonly link: Link
   readonly since: number
   underWay = 0
@@ -34,7 +37,8 @@ class Target {
   ejections = 0
   ejectedUntil = 0
 
-  constructor(link: Link, since: number) {
+  constructor(address: string, link: Link, since: number) {
+    this.address = address
     this.link = link
     this.since = since
   }
@@ -59,12 +63,22 @@ class Target {
   }
 }
 
-/** A service's log is served sooner than its operations: hosts that start together read each other's. */
 const served = ({ contract, operation }: Call): string =>
-  operation.startsWith('$') ? `${contract}$log` : contract
+  operation.startsWith('$') ? logOf(contract) : contract
 
 const nobody = (call: Call) =>
   failure('unavailable', `${call.target}: no host that serves ${call.contract} is known`)
+
+/** A directory may say an address that is none: who is sent there hears why. */
+const linked = (linkTo: (address: string) => Link, address: string): Link => {
+  try {
+    return linkTo(address)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    const failed = () => failure('unavailable', `${address} cannot be called: ${why}`, { cause })
+    return { call: () => Promise.reject(failed()) }
+  }
+}
 
 /**
  * Spreads calls over the hosts that serve a contract: of two picked at random the one with fewer calls under way (Mitzenmacher, The power of two
@@ -81,7 +95,11 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
     const since = targets.size === 0 ? env.now() - slowStartMs : env.now()
     const known = targets
     targets = new Map(
-      peers.map(({ id, address }) => [id, known.get(id) ?? new Target(linkTo(address), since)]),
+      peers.map(({ id, address }) => {
+        const target = known.get(id)
+        const kept = target?.address === address ? target : undefined
+        return [id, kept ?? new Target(address, linked(linkTo, address), since)]
+      }),
     )
     const all = peers.flatMap(({ id, contracts }) => {
       const target = targets.get(id)
@@ -93,7 +111,7 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
         hosts.map(({ target }) => target),
       ]),
     )
-  })
+  }, options.failed)
 
   const pick = (among: readonly Target[], now: number): Target | undefined => {
     const well = among.filter(({ ejectedUntil }) => ejectedUntil <= now)

@@ -1,0 +1,2 @@
+export { consulDirectory } from './directory.ts'
+export type { ConsulDirectoryOptions } from './directory.ts'

@@ -1,0 +1,2 @@
+export { dnsDirectory } from './directory.ts'
+export type { DnsDirectoryOptions } from './directory.ts'

@@ -1,0 +1,2 @@
+export { kubernetesDirectory } from './directory.ts'
+export type { KubernetesDirectoryOptions } from './directory.ts'
