@@ -76,11 +76,6 @@ const misfits = {
   'a query by PATCH': query({ ...nothing, http: patch('/x') }),
   'a feed by PUT': feed({ ...nothing, http: put('/x') }),
   'a command by GET': command({ ...write, http: get('/x') }),
-  'an internal operation with an address': query({
-    ...nothing,
-    access: 'internal',
-    http: get('/x'),
-  }),
 }
 for (const [what, operation] of Object.entries(misfits))
   test(`${what} fails at start, and is named`, () => {

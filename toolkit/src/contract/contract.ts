@@ -49,8 +49,6 @@ export const contract = <
         'misconfigured',
         `${name}.${id} is a ${operation.kind}; ${method} does not fit it`,
       )
-    if (operation.access === 'internal' && method !== undefined)
-      throw failure('misconfigured', `${name}.${id} is internal and has an http binding`)
     const { cache, input } = operation
     for (const field of (cache?.tags ?? []).flatMap(tagFields))
       if (!(input instanceof z.ZodObject) || !(field in input.shape))

@@ -60,6 +60,7 @@ interface OperationOptions<Input extends z.ZodType, Output extends z.ZodType> {
   readonly input: Input
   readonly output: Output
   readonly problems?: readonly Problem[]
+  /** An internal operation is served at no address: its binding says how a foreign service offers it. */
   readonly http?: HttpBinding
   /** Default 5s. */
   readonly deadline?: Duration

@@ -76,6 +76,26 @@ test('the waits grow twofold from 25 ms, with full jitter', async () => {
   }
 })
 
+test('whoever asks to be left alone for a while is, or is not tried again when that is too long', async () => {
+  for (const [retryAfterSeconds, times] of [
+    [2, [0, 2_000, 4_000]],
+    [3, [0, 3_000]],
+    [6, [0]],
+  ] as const) {
+    const { env, call, guard } = setting()
+    const begun: number[] = []
+    const start = env.now()
+    const busy = failure('overloaded', undefined, { data: { retryAfterSeconds } })
+    const outcome = guard(call, () => {
+      begun.push(env.now() - start)
+      return Promise.reject(busy)
+    }).catch((error: unknown) => error)
+    await env.advance(10_000)
+    expect(await outcome).toBe(busy)
+    expect(begun).toEqual(times)
+  }
+})
+
 test('nothing is tried that would begin after the deadline', async () => {
   const { tried, call, env } = setting({ random: () => 0.999 })
   const made = { ...call, deadline: env.now() + 24 }

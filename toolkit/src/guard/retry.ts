@@ -1,5 +1,5 @@
 import type { Env } from '../base/env.ts'
-import { asFailure } from '../base/failure.ts'
+import { asFailure, type ServalError } from '../base/failure.ts'
 import { begin, type Guarded, type Interceptor } from './interceptor.ts'
 import { abortSignal } from './signal.ts'
 
@@ -13,9 +13,18 @@ export interface RetryOptions {
   readonly budgetMax?: number
 }
 
+/** How long the other side asked to be left alone. */
+const askedMs = ({ data }: ServalError): number =>
+  typeof data === 'object' &&
+  data !== null &&
+  'retryAfterSeconds' in data &&
+  typeof data.retryAfterSeconds === 'number'
+    ? data.retryAfterSeconds * 1_000
+    : 0
+
 /**
  * Tries again what failed for want of the other side: always when the call was not sent, otherwise only when a second
- * run is harmless. Waits 25 ms, then twice as long each time, with full jitter. The budget is a token bucket filled by
+ * run is harmless. Waits 25 ms, then twice as long each time, with full jitter, or as long as the other side asked for. The budget is a token bucket filled by
  * calls (as in gRPC proposal A6), so that retries cannot multiply an overload.
  */
 export const retry = <C extends Guarded, R>(options: RetryOptions): Interceptor<C, R> => {
@@ -27,7 +36,7 @@ export const retry = <C extends Guarded, R>(options: RetryOptions): Interceptor<
     for (let attempt = 1; ; attempt++) {
       const error = asFailure(thrown)
       const harmless = error.ran === 'not-sent' || call.repeatable
-      const wait = 25 * 2 ** (attempt - 1) * env.random()
+      const wait = Math.max(25 * 2 ** (attempt - 1) * env.random(), askedMs(error))
       const timeLeft = call.deadline - env.now() > wait
       if (
         !error.retryable ||

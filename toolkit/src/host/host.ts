@@ -3,6 +3,7 @@ import { failure } from '../base/failure.ts'
 import type { HttpServer } from '../link/http.ts'
 import type { Service } from '../service/index.ts'
 import type { Logger } from '../telemetry/log.ts'
+import { partsOf } from './foreign.ts'
 import { join } from './joining.ts'
 import { naming } from './naming.ts'
 import { openEdge, type RunningEdge } from './open-edge.ts'
@@ -71,9 +72,17 @@ const drainServer = async (
 }
 
 /** The services of a share. Throws `misconfigured` for a share that this setup cannot run. */
-const servicesOf = ({ system, fleet }: Setup, share: Share | undefined): readonly Service[] => {
-  if (share === undefined) return system.services
-  const known = system.services.map(({ contract }) => contract.name)
+const servicesOf = (setup: Setup, share: Share | undefined): readonly Service[] => {
+  const { system, fleet } = setup
+  const { services, foreign } = partsOf(setup)
+  if (share === undefined) return services
+  const known = services.map(({ contract }) => contract.name)
+  const notOurs = foreign.find(({ contract }) => share.services.includes(contract.name))
+  if (notOurs !== undefined)
+    throw failure(
+      'misconfigured',
+      `${notOurs.contract.name} is a foreign service in this setup: it is called at its address, and no host runs it`,
+    )
   const unknown = share.services.filter((name) => !known.includes(name))
   if (unknown.length > 0)
     throw failure(
@@ -88,7 +97,7 @@ const servicesOf = ({ system, fleet }: Setup, share: Share | undefined): readonl
         ? 'this setup is one process: it cannot run a part of the system'
         : 'a host that runs a part of the system needs a directory to find the others (SERVAL_DIRECTORY)',
     )
-  return system.services.filter(({ contract }) => share.services.includes(contract.name))
+  return services.filter(({ contract }) => share.services.includes(contract.name))
 }
 
 /** One process: from a setup to running services, behind two addresses if it has an edge. What was started is stopped again when a later part fails. */
@@ -101,7 +110,8 @@ export const startHost = async ({
 }: HostOptions): Promise<RunningHost> => {
   const { system, fleet } = setup
   const mine = servicesOf(setup, share)
-  const contracts = system.services.map((service) => service.contract)
+  const { services: ours, foreign } = partsOf(setup)
+  const contracts = ours.map(({ contract }) => contract)
   /** What was started, to be stopped in the opposite order. */
   const started: (() => unknown)[] = [() => setup.stores.close()]
   const stop = async () => {
@@ -140,6 +150,7 @@ export const startHost = async ({
     progress(`opening ${setup.stores.name}`)
     const services = await startServices({
       services: mine,
+      foreign,
       stores: setup.stores,
       env,
       log,

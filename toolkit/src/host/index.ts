@@ -1,4 +1,7 @@
 export type { EdgeSettings } from './edges.ts'
+export { foreignService } from '../service/foreign.ts'
+export type { ForeignService } from '../service/foreign.ts'
+export type { ForeignHeaders, ForeignOptions } from '../link/foreign-link.ts'
 export { startHost } from './host.ts'
 export type { HostOptions, RunningHost, Share } from './host.ts'
 export type { FleetSetup, Role } from './joining.ts'

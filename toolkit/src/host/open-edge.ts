@@ -5,6 +5,7 @@ import type { Logger } from '../telemetry/log.ts'
 import { operatorEdge, publicEdge } from './edges.ts'
 import { control, controlLink } from './operator.ts'
 import type { Patience } from './patience.ts'
+import { partsOf } from './foreign.ts'
 import { derive } from './secret.ts'
 import type { RunningServices } from './services.ts'
 import type { Address, Connect, Follow, Setup } from './setup.ts'
@@ -57,7 +58,7 @@ export const openEdge = async (options: OpenEdgeOptions): Promise<RunningEdge> =
   const key = Buffer.from(await derive(master, `${system.name}/operator-key`))
     .toString('base64url')
     .slice(0, 32)
-  const contracts = system.services.map((service) => service.contract)
+  const { services: ours, contracts } = partsOf(setup)
   const common = { env, log, system, leaving: options.leaving, ready: options.ready }
   const authenticate = await patience(async () => setup.authenticate(connect, follow))
   const outside = publicEdge({ ...common, contracts, link: services.link }, setup.edge, {
@@ -66,7 +67,7 @@ export const openEdge = async (options: OpenEdgeOptions): Promise<RunningEdge> =
   })
   services.caches.add(outside.cache)
   started.push(() => outside.cache.close())
-  const names = contracts.map(({ name }) => name)
+  const names = ours.map(({ contract }) => contract.name)
   const inside = operatorEdge(
     {
       ...common,

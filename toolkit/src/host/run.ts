@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { systemEnv } from '../base/env.ts'
 import { failure, ServalError } from '../base/failure.ts'
 import { logger } from '../telemetry/log.ts'
+import { partsOf, rolesOf } from './foreign.ts'
 import { startHost, type RunningHost, type Share } from './host.ts'
 import type { RunningEdge } from './open-edge.ts'
 import { settingsFrom, type Settings } from './settings.ts'
@@ -202,11 +203,11 @@ const start = async (
 }
 
 /** What of the system this process is to run; undefined when nothing was said: all of it. */
-const shareOf = (settings: Settings, { system }: Setup): Share | undefined => {
+const shareOf = (settings: Settings, setup: Setup): Share | undefined => {
   const services = settings.text('SERVAL_SERVICES', '')
   const edge = settings.text('SERVAL_EDGE', '')
   if (services === '' && edge === '') return undefined
-  const all = system.services.map(({ contract }) => contract.name)
+  const all = partsOf(setup).services.map(({ contract }) => contract.name)
   const listed = services.split(',').map((name) => name.trim())
   return {
     services: ['', 'all'].includes(services) ? all : services === 'none' ? [] : listed,
@@ -215,10 +216,10 @@ const shareOf = (settings: Settings, { system }: Setup): Share | undefined => {
 }
 
 /** For whoever starts a fleet of this setup. */
-const planOf = ({ system, fleet }: Setup) => ({
-  system: system.name,
-  services: system.services.map(({ contract }) => contract.name),
-  roles: fleet?.roles,
+const planOf = (setup: Setup) => ({
+  system: setup.system.name,
+  services: partsOf(setup).services.map(({ contract }) => contract.name),
+  roles: rolesOf(setup),
 })
 
 const onStop = (host: RunningHost) => {

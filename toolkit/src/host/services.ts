@@ -12,6 +12,7 @@ import { jobRunner } from '../jobs/runner.ts'
 import type { Caller, Link } from '../link/call.ts'
 import { alone, betweenServices, clientOf, guardedLinks } from '../link/client.ts'
 import { localLink } from '../link/local.ts'
+import type { ForeignService } from '../service/foreign.ts'
 import type { Service } from '../service/index.ts'
 import { logSource } from '../service/built-in.ts'
 import type { ServiceRuntime } from '../service/runtime.ts'
@@ -35,6 +36,8 @@ export interface ServicesOptions {
   readonly secret: (service: string, purpose: string) => Promise<Uint8Array<ArrayBuffer>>
   /** Called when the stores are open, and with them the lock of one process on an embedded one; nothing runs before it has ended. */
   readonly opened?: (stores: ReadonlyMap<string, Store>) => Promise<void>
+  /** Services that are not written with Serval. */
+  readonly foreign?: readonly ForeignService[]
   /** Reaches the services that run in other hosts; without it they are all here. */
   readonly elsewhere?: Link
   /** Contracts of services in other hosts whose events this process hears, for what it caches. */
@@ -122,7 +125,9 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
 
   const running = new Map<string, Opened>()
   const handle = (contract: string) => running.get(contract)?.server.handle
-  const linkFrom = guardedLinks(localLink(handle, options.elsewhere), env)
+  const foreign = new Map(options.foreign?.map((one) => [one.contract.name, one.handle]))
+  const outward = localLink((contract) => foreign.get(contract), options.elsewhere)
+  const linkFrom = guardedLinks(localLink(handle, outward), env)
   const hub = eventHub({
     env,
     log,

@@ -4,6 +4,7 @@ import type { CacheEngine } from '../cache/index.ts'
 import type { Client, Contract, PublishedEvent } from '../contract/index.ts'
 import type { Authenticate } from '../edge/index.ts'
 import type { ListenHttp } from '../link/http.ts'
+import type { ForeignService } from '../service/foreign.ts'
 import type { Service } from '../service/index.ts'
 import type { StoreEngine } from '../store/engine.ts'
 import type { EdgeSettings } from './edges.ts'
@@ -33,6 +34,8 @@ export interface System {
 /** What runs where, on which engines. */
 export interface Setup {
   readonly system: System
+  /** Services that are not written with Serval; one of the system’s own whose contract is among them is not run. */
+  readonly foreign?: readonly ForeignService[]
   /** Seeds, and prints accounts. */
   readonly development: boolean
   readonly stores: StoreEngine

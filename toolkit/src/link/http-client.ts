@@ -1,16 +1,8 @@
 import { systemEnv, type Env } from '../base/env.ts'
 import { failure, ServalError, type FailureKind, type Ran } from '../base/failure.ts'
-import {
-  fillPath,
-  headerFields,
-  pathParameters,
-  validOutput,
-  type CallOptions,
-  type Client,
-  type Contract,
-  type HttpBinding,
-  type Operation,
-} from '../contract/index.ts'
+import type { CallOptions, Client, Contract } from '../contract/index.ts'
+import { requestOf, valueFrom } from './binding-request.ts'
+import { problemDocument } from './problem-document.ts'
 
 export interface HttpClientOptions {
   /** Scheme, host and port, such as `http://127.0.0.1:8080`. */
@@ -37,71 +29,19 @@ const kinds: Readonly<Record<number, FailureKind>> = {
   504: 'deadline',
 }
 
-const standardMembers = new Set([
-  'type',
-  'title',
-  'status',
-  'detail',
-  'instance',
-  'code',
-  'correlationId',
-])
-
-const objectOf = (text: string): Readonly<Record<string, unknown>> => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null
-      ? (value as Readonly<Record<string, unknown>>)
-      : {}
-  } catch {
-    // A proxy in between may answer with something else; the status still says what happened.
-    return {}
-  }
-}
-
 /** A problem document as the failure that it tells of; its own members are the failure's data. */
-const problemOf = (status: number, text: string): ServalError => {
-  const document = objectOf(text)
+const failureFrom = (status: number, text: string): ServalError => {
+  const { code, title, detail, members } = problemDocument(text)
   const kind = kinds[status] ?? (status < 500 ? 'invalid' : 'internal')
   const retryable = kind === 'unavailable' || kind === 'limited' || kind === 'deadline'
   const ran: Ran = status >= 500 ? 'unknown' : 'ran'
-  const { code, title, detail } = document
-  const words = typeof title === 'string' ? title : `The server answered ${status}`
-  const members = Object.entries(document).filter(([name]) => !standardMembers.has(name))
+  const words = title ?? `The server answered ${status}`
   return new ServalError(
-    typeof code === 'string' ? code : `http-${status}`,
+    code ?? `http-${status}`,
     { kind, title: words, retryable, ran },
-    typeof detail === 'string' ? detail : words,
-    members.length === 0 ? {} : { data: Object.fromEntries(members) },
+    detail ?? words,
+    members === undefined ? {} : { data: members },
   )
-}
-
-const requestOf = (target: string, http: HttpBinding, input: Readonly<Record<string, unknown>>) => {
-  const inPath = new Set(pathParameters(http.path))
-  for (const field of inPath) {
-    const value = input[field]
-    // URLs drop these segments, so that the request would go elsewhere.
-    if ([undefined, null, '', '.', '..'].includes(value as string | null | undefined))
-      throw failure(
-        'invalid-input',
-        `${target}: ${JSON.stringify(value) ?? 'undefined'} cannot stand for :${field} in the path ${http.path}`,
-        { ran: 'not-sent' },
-      )
-  }
-  const inHeader = headerFields(http)
-  const rest = Object.entries(input).filter(
-    ([field, value]) => !inPath.has(field) && !inHeader.includes(field) && value !== undefined,
-  )
-  const path = fillPath(http.path, input)
-  const match = inHeader.includes('ifMatch') ? input['ifMatch'] : undefined
-  const headers: Record<string, string> = typeof match === 'string' ? { 'if-match': match } : {}
-  if (http.method === 'GET' || http.method === 'DELETE') {
-    const query = new URLSearchParams(
-      rest.map(([field, value]) => [field, String(value)]),
-    ).toString()
-    return { path: query === '' ? path : `${path}?${query}`, body: undefined, headers }
-  }
-  return { path, body: JSON.stringify(Object.fromEntries(rest)), headers }
 }
 
 type Options = HttpClientOptions & { readonly env: Env }
@@ -117,11 +57,7 @@ const send = async (
   const operation = contract.operations[name]
   if (operation?.http === undefined)
     throw failure('no-such-operation', `${target} has no http binding`)
-  const { path, body, headers } = requestOf(
-    target,
-    operation.http,
-    (input ?? {}) as Readonly<Record<string, unknown>>,
-  )
+  const { path, body, headers } = requestOf(target, operation.http, input)
   const token = options.token?.()
   const timeout = new AbortController()
   const forget = options.env.after(call.deadlineMs ?? operation.deadlineMs + 1_000, () =>
@@ -133,7 +69,6 @@ const send = async (
       method: operation.http.method,
       headers: {
         accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(call.key === undefined ? {} : { 'idempotency-key': call.key }),
         ...headers,
@@ -144,8 +79,8 @@ const send = async (
       ...(body === undefined ? {} : { body }),
     })
     const text = await response.text()
-    if (!response.ok) throw problemOf(response.status, text)
-    return text === '' ? undefined : readReply(operation, text, target)
+    if (!response.ok) throw failureFrom(response.status, text)
+    return text === '' ? undefined : valueFrom(operation, text, target)
   } catch (cause) {
     if (cause instanceof ServalError) throw cause
     if (timeout.signal.aborted)
@@ -159,16 +94,6 @@ const send = async (
   } finally {
     forget()
   }
-}
-
-const readReply = (operation: Operation, text: string, target: string): unknown => {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw failure('invalid-output', `${target}: the answer is not JSON`, { cause })
-  }
-  return validOutput(operation.output, value, target)
 }
 
 // oxlint-disable-next-line require-yield -- It is what a feed's caller iterates over, to be told.
