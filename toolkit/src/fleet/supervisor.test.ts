@@ -16,7 +16,9 @@ interface Fake extends HostProcess {
 }
 
 /** A supervisor of processes that do what the test says; by default they are ready at once, and end when they are asked to. */
-const setting = (given: { ready?: boolean; obedient?: boolean; plan?: Plan } = {}) => {
+const setting = (
+  given: { ready?: boolean; obedient?: boolean; plan?: Plan; besideMs?: number } = {},
+) => {
   const env = manualEnv()
   const behaviour = { ready: true, obedient: true, ...given }
   const story: string[] = []
@@ -25,6 +27,7 @@ const setting = (given: { ready?: boolean; obedient?: boolean; plan?: Plan } = {
     env,
     plan: given.plan ?? plan,
     say: () => undefined,
+    besideMs: given.besideMs ?? 0,
     start: (about) => {
       let end: (how: string) => void = () => undefined
       const ended = new Promise<string>((resolve) => (end = resolve))
@@ -182,6 +185,25 @@ test('a roll replaces one process after the other', async () => {
   await fleet.roll(undefined)
   expect(names()).toEqual(['all.2', 'all.3', 'edge.2'])
   expect(await failed(fleet.roll('none'))).toMatchObject({ code: 'wrong-change' })
+})
+
+test('what is new runs beside what it replaces for a while', async () => {
+  const { env, fleet, told, names } = setting({ besideMs: 1_500 })
+  await fleet.up()
+  const rolled = fleet.roll('edge')
+  await env.advance(1_499)
+  expect(names()).toEqual(['all.1', 'all.2', 'edge.1', 'edge.2'])
+  await env.advance(1)
+  await rolled
+  expect(names()).toEqual(['all.1', 'all.2', 'edge.2'])
+  const split = fleet.split('b')
+  await env.advance(1_499)
+  expect(told()).not.toContain('stop all.1')
+  await env.advance(1)
+  await split
+  expect(told()).toContain('all.1 ended')
+  await fleet.scale('b', 2)
+  expect(names()).toHaveLength(5)
 })
 
 test('what ends by itself starts again, later each time', async () => {

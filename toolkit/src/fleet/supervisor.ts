@@ -16,6 +16,8 @@ export interface SupervisorOptions {
   readonly say: (text: string) => void
   /** Told which processes there are, after each change. */
   readonly changed?: (running: readonly HostProcess[]) => void
+  /** How long what is new runs beside what it replaces, and practises on copies of the reads that come; default 1,500. */
+  readonly besideMs?: number
   /** How long a process may take to be ready; default 120,000. */
   readonly readyMs?: number
   /** How long one may take to drain before it is killed; default 30,000. */
@@ -69,7 +71,7 @@ const sameParts = (a: PlannedRole, b: PlannedRole | undefined): boolean =>
  * serves, and only then draining what is old. A process never changes what it runs.
  */
 export const supervisor = (options: SupervisorOptions): Supervisor => {
-  const { env, say, readyMs = 120_000, drainMs = 30_000 } = options
+  const { env, say, besideMs = 1_500, readyMs = 120_000, drainMs = 30_000 } = options
   const peers = peerTable(env.after)
   const running = new Set<HostProcess>()
   const restarts = new Map<string, number>()
@@ -184,6 +186,8 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
     return fresh
   }
 
+  const practice = (): Promise<void> => (besideMs > 0 ? env.sleep(besideMs) : Promise.resolve())
+
   const change = async (next: Plan): Promise<void> => {
     const kept = new Set<HostProcess>()
     const before = plan
@@ -197,6 +201,7 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
     const old = [...running].filter(
       (one) => !kept.has(one) && !fresh.includes(one) && one.state !== 'leaving',
     )
+    if (fresh.length > 0 && old.length > 0) await practice()
     for (const one of old) await stop(one)
   }
 
@@ -280,6 +285,7 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
           // What ended meanwhile was replaced already.
           if (!running.has(one)) continue
           await startInTurn([[one.role, runs]])
+          await practice()
           if (running.has(one)) await stop(one)
         }
       }),

@@ -9,6 +9,7 @@ import { naming } from './naming.ts'
 import { openEdge, type RunningEdge } from './open-edge.ts'
 import { atOnce, untilReached } from './patience.ts'
 import { checkSecret } from './same-secret.ts'
+import type { Contract } from '../contract/index.ts'
 import { derive } from './secret.ts'
 import { startServices, type RunningServices } from './services.ts'
 import type { Address, Setup } from './setup.ts'
@@ -100,6 +101,15 @@ const servicesOf = (setup: Setup, share: Share | undefined): readonly Service[] 
   return services.filter(({ contract }) => share.services.includes(contract.name))
 }
 
+const queriesOf = (contracts: readonly Contract[]): ReadonlySet<string> =>
+  new Set(
+    contracts.flatMap(({ name, operations }) =>
+      Object.entries(operations).flatMap(([operation, { kind }]) =>
+        kind === 'query' ? [`${name}.${operation}`] : [],
+      ),
+    ),
+  )
+
 /** One process: from a setup to running services, behind two addresses if it has an edge. What was started is stopped again when a later part fails. */
 export const startHost = async ({
   setup,
@@ -144,6 +154,7 @@ export const startHost = async ({
             seedOf: (issuer) => derive(master, `${system.name}/identity/${issuer}`),
             secret: () => derive(master, `${system.name}/link`),
             contracts: mine.map(({ contract }) => contract),
+            queries: queriesOf(contracts),
           })
     if (joined !== undefined) started.push(joined.stop)
     const patience = joined === undefined ? atOnce : untilReached({ env, log })

@@ -72,6 +72,8 @@ export interface JoinOptions {
   readonly secret: () => Promise<Uint8Array>
   /** Contracts of this host's services. */
   readonly contracts: readonly Contract[]
+  /** Operations of the system that change nothing, as `contract.operation`. */
+  readonly queries: ReadonlySet<string>
 }
 
 /** Others need as long to hear that this host leaves. */
@@ -128,6 +130,7 @@ export const join = (options: JoinOptions): Joined => {
     env,
     directory,
     linkTo: transport.linkTo,
+    reads: ({ target }) => options.queries.has(target),
     failed: (error) => log.warn('the directory does not say all hosts', {}, error),
   })
   let address = ''

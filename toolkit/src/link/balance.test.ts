@@ -26,6 +26,7 @@ const setting = (
   const link = balancedLink({
     env,
     directory,
+    reads: ({ operation }) => operation === 'look',
     linkTo: (address) => {
       if (address === 'none') throw new TypeError('Invalid URL')
       return {
@@ -167,6 +168,30 @@ test('a new host gets its share little by little', async () => {
   expect(await share()).toBeLessThan(0.2)
   await env.advance(20_000)
   expect(await share()).toBeGreaterThan(0.5)
+})
+
+test('a new host practises on copies of the others’ reads, one at a time, and nobody hears what it answers', async () => {
+  const practised: ((error?: Error) => void)[] = []
+  const { env, call, calls, counts, tell } = setting([peer('old')], (address, { operation }) => {
+    if (address === 'old' || operation !== 'look') return { value: address }
+    return new Promise((_, reject) => practised.push(() => reject(new Error('it fails'))))
+  })
+  const look = () => call({ operation: 'look' })
+  await calls(20)
+  tell([peer('old'), peer('new')])
+  for (let nth = 0; nth < 10; nth++) expect(await call()).toBe('old')
+  expect(counts.get('new')).toBe(undefined)
+  for (let nth = 0; nth < 10; nth++) expect(await look()).toBe('old')
+  expect(counts.get('new')).toBe(1)
+  practised.pop()?.()
+  await Promise.resolve()
+  for (let nth = 0; nth < 10; nth++) expect(await look()).toBe('old')
+  expect(counts.get('new')).toBe(2)
+  practised.pop()?.()
+  await env.advance(10_000)
+  tell([peer('new')])
+  void look()
+  expect(counts.get('new')).toBe(3)
 })
 
 test('a feed is under way until it ends', async () => {

@@ -1,5 +1,6 @@
 import type { Env } from '../base/env.ts'
 import { asFailure, failure, isUnavailability, type ServalError } from '../base/failure.ts'
+import { never } from '../guard/index.ts'
 import { isFeed, type Call, type FeedReply, type Link, type Reply } from './call.ts'
 import { logOf, type Directory } from './directory.ts'
 
@@ -7,6 +8,8 @@ export interface BalanceOptions {
   readonly env: Env
   readonly directory: Directory
   readonly linkTo: (address: string) => Link
+  /** Whether a call changes nothing, so that a new host may run it for practice; default: none. */
+  readonly reads?: (call: Call) => boolean
   /** Hears why the directory does not answer. */
   readonly failed?: (error: unknown) => void
   /** Failures in a row after which a host is left out for a while; default 5. */
@@ -27,11 +30,17 @@ const leastShare = 0.1
 const ejectedMs = 1_000
 const longestEjectedMs = 30_000
 
+/** Reads that a new host runs for practice, one at a time so that it leaves the cores to those that serve. */
+const rehearsals = 200
+const rehearsalMs = 1_000
+
 /** A host, and how it does. */
 class Target {
   readonly address: string
   readonly link: Link
   readonly since: number
+  #rehearsals = 0
+  #rehearsing = false
   underWay = 0
   failed = 0
   ejections = 0
@@ -47,6 +56,22 @@ class Target {
   load(now: number): number {
     const share = Math.min(1, Math.max(leastShare, (now - this.since) / slowStartMs))
     return (this.underWay + 1) / share
+  }
+
+  /** Runs a read that another host answers, for nobody: callers should find its code compiled and its caches filled. */
+  rehearse(call: Call, now: number): void {
+    if (this.#rehearsing || this.#rehearsals === rehearsals) return
+    this.#rehearsals += 1
+    this.#rehearsing = true
+    const end = () => {
+      this.#rehearsing = false
+    }
+    const deadline = Math.min(call.deadline, now + rehearsalMs)
+    this.link.call({ ...call, deadline, signal: never }).then(end, end)
+  }
+
+  isNew(now: number): boolean {
+    return now - this.since < slowStartMs
   }
 
   answered(): void {
@@ -83,10 +108,11 @@ const linked = (linkTo: (address: string) => Link, address: string): Link => {
 /**
  * Spreads calls over the hosts that serve a contract: of two picked at random the one with fewer calls under way (Mitzenmacher, The power of two
  * choices, 2001). A host that is not there, or does not answer, several times in a row is left out for a second, then longer (outlier
- * ejection); if all are, all are tried. What was surely not sent goes to another host at once.
+ * ejection); if all are, all are tried. A new host gets its share little by little, and practises on the reads of the others. What was surely not
+ * sent goes to another host at once.
  */
 export const balancedLink = (options: BalanceOptions): BalancedLink => {
-  const { env, directory, linkTo, ejectAfter = 5 } = options
+  const { env, directory, linkTo, reads = () => false, ejectAfter = 5 } = options
   let targets = new Map<string, Target>()
   let byContract = new Map<string, readonly Target[]>()
 
@@ -123,6 +149,11 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
     return other.load(now) < one.load(now) ? other : one
   }
 
+  const rehearse = (call: Call, among: readonly Target[], answering: Target, now: number) => {
+    const fresh = among.find((target) => target !== answering && target.isNew(now))
+    if (fresh !== undefined && reads(call)) fresh.rehearse(call, now)
+  }
+
   const ask = async (target: Target, call: Call): Promise<Reply> => {
     target.underWay += 1
     let goesOn = false
@@ -151,8 +182,10 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
       let last: ServalError | undefined
       for (;;) {
         const left = (byContract.get(served(call)) ?? []).filter((target) => !tried.has(target))
-        const target = pick(left, env.now())
+        const now = env.now()
+        const target = pick(left, now)
         if (target === undefined) throw last ?? nobody(call)
+        if (left.length > 1) rehearse(call, left, target, now)
         try {
           return await ask(target, call)
         } catch (error) {

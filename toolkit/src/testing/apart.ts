@@ -128,6 +128,7 @@ export const startApart = async (options: ApartOptions): Promise<RunningServices
       seedOf: (issuer) => bytesOf(`test/identity/${issuer}`),
       secret: () => bytesOf('test/link'),
       contracts: mine,
+      queries: new Set(),
     })
     let server: TransportServer | undefined
     const running = await startServices({
