@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import { afterEach, expect, test } from 'vitest'
-import { systemEnv } from '../../base/env.ts'
+import { systemEnv, type Env } from '../../base/env.ts'
 import type { Peer } from '../../link/directory.ts'
 import { eventually } from '../../testing/eventually.ts'
+import { manualEnv } from '../../testing/manual-env.ts'
 import { consulDirectory, nextIndex } from './directory.ts'
 
 /* Consul itself is not here: this is a fake of the four requests that are made of it, after its documentation. */
@@ -93,8 +94,8 @@ const fakeConsul = async () => {
   return { ...fake, fake, close }
 }
 
-const directoryAt = (at: string, token = '') =>
-  consulDirectory({ env: systemEnv(), at, token, passMs: 20 })
+const directoryAt = (at: string, token = '', env: Env = systemEnv()) =>
+  consulDirectory({ env, at, token, passMs: 20 })
 
 const watched = (directory: ReturnType<typeof directoryAt>) => {
   const told: string[] = []
@@ -267,7 +268,23 @@ test.each(lies)('what was known stays when Consul answers %s', async (_, why, an
   await becomes('one@wire://10.0.0.1:7070=a two@wire://10.0.0.1:7070=a')
 })
 
-test('what was known stays while Consul is gone, and a watch that hangs ends at once', async () => {
+test('an answer that does not come is waited for no longer than it may take', async () => {
+  const { fake } = await fakeConsul()
+  register(fake, 'one')
+  const env = manualEnv()
+  const { told, failed } = watched(directoryAt(fake.address, '', env))
+  await eventually(() => told.length === 1, 'hosts')
+  await env.advance(200)
+  await eventually(() => fake.waiting.size === 1, 'a blocking query')
+  await env.advance(63_000)
+  expect(failed).toEqual([])
+  await env.advance(10_000)
+  await eventually(() => failed.length === 1, 'a failure')
+  expect(failed[0]).toContain('no answer within 68750 ms')
+  expect(told).toHaveLength(1)
+})
+
+test('what was known stays while Consul is gone', async () => {
   const { fake, close } = await fakeConsul()
   register(fake, 'one')
   const { told, failed, becomes } = watched(directoryAt(fake.address))

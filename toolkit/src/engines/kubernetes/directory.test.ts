@@ -6,8 +6,9 @@ import { createServer as createTlsServer } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { systemEnv } from '../../base/env.ts'
+import { systemEnv, type Env } from '../../base/env.ts'
 import { eventually } from '../../testing/eventually.ts'
+import { manualEnv } from '../../testing/manual-env.ts'
 import { kubernetesDirectory } from './directory.ts'
 
 /* Kubernetes itself is not here: this is a fake of one list and one watch of its API, after its documentation. */
@@ -119,14 +120,14 @@ const folder = () => {
   return account
 }
 
-const watched = (server: string, account = folder(), at = '{contract}') => {
+const watched = (server: string, account = folder(), env: Env = systemEnv()) => {
   const told: string[] = []
   const failed: string[] = []
   const directory = kubernetesDirectory({
-    env: systemEnv(),
+    env,
     contracts: ['a', 'b'],
     scheme: 'wire',
-    at,
+    at: '{contract}',
     server,
     account,
   })
@@ -263,6 +264,17 @@ test.each(lies)('what was known stays when Kubernetes answers %s', async (_, why
     if (told.length === 1) fake.say(gone)
     return told.at(-1) === 'two@wire://10.0.0.2:7070=a+a$log'
   }, 'the next list')
+})
+
+test('a list that does not come is waited for half a minute', async () => {
+  const fake = await fakeKubernetes()
+  fake.list = () => undefined
+  const env = manualEnv()
+  const { failed } = watched(`http://${fake.address}`, undefined, env)
+  await eventually(() => fake.requests.length === 1, 'a list')
+  await env.advance(30_000)
+  await eventually(() => failed.length === 1, 'a failure')
+  expect(failed[0]).toContain('no end within 30000 ms')
 })
 
 test('an event without end is given up, and what was known stays while Kubernetes is gone', async () => {
