@@ -40,3 +40,11 @@ test('a host says whether it is ready where it is told to', () => {
     port: 7071,
   })
 })
+
+test('certificates encrypt the links; what cannot be used is told at the start', () => {
+  expect(() => made({ SERVAL_LINK_CERT: '/a/host.pem' })).toThrow(
+    'SERVAL_LINK_CERT, SERVAL_LINK_KEY, SERVAL_LINK_CA: set all three, or none',
+  )
+  const files = { SERVAL_LINK_CERT: '/no/host.pem', SERVAL_LINK_KEY: '/no/key.pem', SERVAL_LINK_CA: '/no/ca.pem' } // prettier-ignore
+  expect(() => made(files)).toThrow('SERVAL_LINK_CERT (/no/host.pem): the file cannot be read')
+})

@@ -13,8 +13,7 @@ const env = systemEnv()
 const contracts = shop.services.map(({ contract }) => contract.name)
 
 /** Where hosts find each other, by the form of SERVAL_DIRECTORY. */
-const directoryOf = (settings: host.Settings) => {
-  const scheme = settings.text('SERVAL_LINK', 'wire')
+const directoryOf = (settings: host.Settings, scheme: string) => {
   const key = settings.text('SERVAL_FLEET_KEY', '')
   const place = ['HOST', 'PORT'].map((part) => settings.text(`KUBERNETES_SERVICE_${part}`, ''))
   return host.directoryFrom('SERVAL_DIRECTORY', settings.text('SERVAL_DIRECTORY', ''), {
@@ -33,22 +32,24 @@ const healthOf = (settings: host.Settings, link: string) => {
   return port === 0 ? {} : { health: { host: link, port, setting, listen: listenHttp } }
 }
 
-/** How the hosts of a fleet find and call each other: over frames or HTTP. */
+/** How the hosts of a fleet find and call each other: over frames or HTTP, with certificates over TLS. */
 export const fleetOf = (
   settings: host.Settings,
   roles: host.FleetSetup['roles'],
 ): host.FleetSetup => {
   const id = settings.text('SERVAL_HOST_ID', '')
   const link = settings.text('SERVAL_LINK_HOST', '127.0.0.1')
+  const way = settings.text('SERVAL_LINK', 'wire')
+  const certificates = host.linkCertificates(settings, env.now)
   return {
     roles,
     link: { host: link, port: settings.port('SERVAL_LINK_PORT', 0), setting: 'SERVAL_LINK_PORT' },
     ...healthOf(settings, link),
-    directory: directoryOf(settings),
+    directory: directoryOf(settings, host.schemeOf(way, certificates)),
     ...(id !== '' && { id }),
     transport: host.transports(
-      { wire: wireTransport(), http: httpTransport() },
-      settings.text('SERVAL_LINK', 'wire'),
+      { wire: wireTransport({ certificates }), http: httpTransport({ certificates }) },
+      way,
     ),
     identities: joseIdentities,
   }

@@ -4,11 +4,12 @@ import { expect, test } from 'vitest'
 const read = (path: string) => readFile(new URL(path, import.meta.url), 'utf8')
 const namesIn = (text: string) => [...text.matchAll(/\bSERVAL_[A-Z_]+/g)].map(([name]) => name)
 
-test('run-it.md and fleet.md list the settings that the setups and the start read, and no others', async () => {
+test('run-it.md and fleet.md list the settings that the setups, the start and the links read, and no others', async () => {
   const setups = (await readdir(new URL('../../setups', import.meta.url)))
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
     .map((name) => `../../setups/${name}`)
-  const sources = await Promise.all([...setups, '../../toolkit/src/host/run.ts'].map(read))
+  const others = ['run', 'link-certificates'].map((name) => `../../toolkit/src/host/${name}.ts`)
+  const sources = await Promise.all([...setups, ...others].map(read))
   // SERVAL_RUNTIME is npm start's: the guide starts the runtime itself.
   const known = new Set(sources.flatMap(namesIn).filter((name) => name !== 'SERVAL_RUNTIME'))
   const table = (await Promise.all(['run-it.md', 'fleet.md'].map(read)))

@@ -8,6 +8,7 @@ import { memoryCache } from '../engines/memory-cache/index.ts'
 import { memoryRepository, memoryStores } from '../engines/memory/index.ts'
 import { wireTransport } from '../engines/sockets/index.ts'
 import type { Directory, Peer } from '../link/directory.ts'
+import { testOnly } from '../link/test-only-certificates.suite.ts'
 import { service } from '../service/index.ts'
 import { repository } from '../store/repository.ts'
 import { logger } from '../telemetry/log.ts'
@@ -169,6 +170,12 @@ const cases = placements.flatMap(([name, shares], nth) => [
   { name: `${name}, over HTTP`, shares, transport: httpTransport() },
   ...(nth === 0 ? [] : [{ name: `${name}, over the wire`, shares, transport: wireTransport() }]),
 ])
+const certificates = { current: testOnly.host, renew: () => false }
+const apart = placements[2]?.[1] ?? []
+cases.push(
+  { name: 'each apart, over HTTP and TLS', shares: apart, transport: httpTransport({ certificates }) },
+  { name: 'each apart, over the wire and TLS', shares: apart, transport: wireTransport({ certificates }) },
+) // prettier-ignore
 
 for (const { name, shares, transport } of cases)
   describe(name, () => {

@@ -61,7 +61,9 @@ async function* items(answer: HttpAnswer, target: string): AsyncIterable<unknown
   const utf8 = new TextDecoder()
   let rest = ''
   for await (const bytes of answer.stream()) {
-    const lines = (rest + utf8.decode(bytes, { stream: true })).split('\n')
+    const [first = '', ...more] = utf8.decode(bytes, { stream: true }).split('\n')
+    // Only what is new is searched: an item may come in many pieces.
+    const lines = [rest + first, ...more]
     rest = lines.pop() ?? ''
     if (rest.length > maxMessageBytes)
       throw failure('internal', `${target}: an item has at most ${maxMessageBytes} bytes`)
