@@ -43,20 +43,21 @@ export const memoryJournal = <Entry>(take: Take<Entry>): Journal<Entry> => {
 
 const newline = 10
 
-/** Calls `take` with each line of the file from `start` on, the last one also when it is not ended; answers where the last ended one ends. */
+/** Reads the file block by block from `start` on and calls `take` with each line, the last one also when it is not ended; answers where the last ended one ends. */
 const eachLine = (
   file: number,
+  block: Buffer,
   start: number,
   take: (line: string, place: Place, ended: boolean) => void,
 ): number => {
-  const block = Buffer.alloc(64 * 1024)
   let rest: Buffer = Buffer.alloc(0)
   let at = start
   for (let from = start; ;) {
     const count = readSync(file, block, 0, block.length, from)
     if (count === 0) break
     from += count
-    rest = Buffer.concat([rest, block.subarray(0, count)])
+    const read = block.subarray(0, count)
+    rest = rest.length === 0 ? Buffer.from(read) : Buffer.concat([rest, read])
     for (let end = rest.indexOf(newline); end >= 0; end = rest.indexOf(newline)) {
       take(rest.toString('utf8', 0, end), { at, bytes: end }, true)
       at += end + 1
@@ -94,6 +95,7 @@ export const fileJournal = <Entry>(
   take: Take<Entry>,
 ): Journal<Entry> => {
   const file = opened(path)
+  const block = Buffer.alloc(64 * 1024)
   let line = 0
   let end = 0
   /** The last line has no end: a process died in it, or is writing it. */
@@ -101,7 +103,7 @@ export const fileJournal = <Entry>(
 
   const catchUp = () => {
     open = false
-    end = eachLine(file, end, (text, place, ended) => {
+    end = eachLine(file, block, end, (text, place, ended) => {
       if (!ended) return void (open = true)
       line += 1
       if (text.endsWith(cancelled)) return
