@@ -6,6 +6,7 @@ import { smtp } from 'serval/engines/smtp'
 import { memoryCache } from 'serval/engines/memory-cache'
 import { secretFile, type Settings, type Setup } from 'serval/host'
 import { shop } from '../shop/shop.ts'
+import { foreignOf } from './foreign.ts'
 import { publicEdge, shopTokens } from './public-edge.ts'
 
 /** The folder of what a setup of one process keeps beside its stores. */
@@ -23,6 +24,7 @@ const mailer = (settings: Settings) => {
 /** What the setups of one process share: everything but where the state lives. */
 export const oneProcess = (settings: Settings): Omit<Setup, 'stores'> => ({
   system: shop,
+  foreign: foreignOf(settings),
   development: settings.flag('SERVAL_DEVELOPMENT', true),
   ports: {
     mail: mailer(settings),

@@ -42,11 +42,13 @@ const unpack = async (name: string): Promise<{ folder: string; added: Block[] }>
 
 const wishes = await unpack('service-in-ten-minutes')
 const points = await unpack('events')
+const parcels = await unpack('foreign-services')
 
 // The guides' own tests run as part of this file, each guide's under its name.
 for (const [name, file] of [
   ['A service in ten minutes', join(wishes.folder, 'wishes/wishes.test.ts')],
   ['Events', join(points.folder, 'points/points.test.ts')],
+  ['Foreign services', join(parcels.folder, 'parcels/parcels.test.ts')],
 ] as const) {
   const tests = pathToFileURL(file).href
   describe(name, async () => {

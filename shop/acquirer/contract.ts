@@ -1,10 +1,10 @@
-import { command, contract, get, problem, query } from 'serval'
+import { command, contract, get, post, problem, query } from 'serval'
 import { z } from 'zod'
 import { Money } from '../money.ts'
 
 /*
  * The payment provider's side, as a contract: what a card acquirer's API offers. The shop comes with a built-in one for
- * development; a real one takes its place behind the same contract.
+ * development; a real one takes its place behind the same contract (SERVAL_ACQUIRER_URL), and is called by the bindings.
  */
 
 export const ChargeDeclined = problem('charge-declined', {
@@ -27,6 +27,7 @@ export const acquirer = contract('acquirer', {
       summary: 'Charges a card once per reference',
       access: 'internal',
       repeat: 'natural',
+      http: post('/charges', { status: 201 }),
       deadline: '10s',
       input: z.object({
         reference: z.string().min(1).max(64),
@@ -40,6 +41,7 @@ export const acquirer = contract('acquirer', {
       summary: 'Gives back a charge, and refuses a later one of this reference',
       access: 'internal',
       repeat: 'natural',
+      http: post('/charges/:reference/void'),
       input: z.object({ reference: z.string().min(1).max(64) }),
       /** The amount: what went back, where the acquirer says so. */
       output: z.object({ refunded: z.boolean(), amount: Money.optional() }),

@@ -4,6 +4,7 @@ import { memoryCache } from '../engines/memory-cache/index.ts'
 import { pglite } from '../engines/pglite/index.ts'
 import { sqlStores, type SqlServer } from '../engines/sql/index.ts'
 import { startServices, type RunningServices } from '../host/services.ts'
+import type { ForeignService } from '../service/foreign.ts'
 import type { Service } from '../service/index.ts'
 import type { StoreEngine } from '../store/engine.ts'
 import { logger } from '../telemetry/log.ts'
@@ -14,6 +15,8 @@ export type Placement = 'together' | Pick<ApartOptions, 'linked' | 'loses' | 'tw
 
 export interface TestServicesOptions {
   readonly services: readonly Service[]
+  /** Services that are not written with Serval. */
+  readonly foreign?: readonly ForeignService[]
   readonly ports?: Readonly<Record<string, unknown>>
   readonly env?: Env
   /** Default: an embedded PostgreSQL in memory, of its own. */
@@ -40,6 +43,7 @@ export const startTestServices = async (options: TestServicesOptions): Promise<T
   const { placement = 'together' } = options
   const given = {
     services: options.services,
+    foreign: options.foreign ?? [],
     stores,
     env,
     log: logger({ env, level: 'debug', write: (line) => lines.push(line) }),
