@@ -37,7 +37,7 @@ export const startShop = (
   world: World,
   points: CrashPoints = never,
   env?: Env,
-  placement: Placement = 'together',
+  placement?: Placement,
 ): Promise<TestServices> =>
   startTestServices({
     services: shop.services,
@@ -48,7 +48,7 @@ export const startShop = (
       tokens: joseSigner(),
     },
     ...(env === undefined ? {} : { env }),
-    placement,
+    ...(placement === undefined ? {} : { placement }),
   })
 
 export const userOf = (id: string) => ({ kind: 'user', id, roles: [], session: 'test' }) as const

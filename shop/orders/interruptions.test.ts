@@ -18,12 +18,12 @@ import { payments } from '../payments/contract.ts'
 import { shop } from '../shop.ts'
 import { orders } from './contract.ts'
 
-/* A host that stops at the worst moment of an order's way, and what the next one makes of it. */
+/* A host that stops at the worst moment of an order's way, and what the next one makes of it. The clock stands still: what is apart would not move. */
 
 const env = manualEnv(Date.now())
 let world: World
 let user: ReturnType<typeof userOf>
-const start = () => startShop(world, undefined, env)
+const start = () => startShop(world, undefined, env, 'together')
 
 beforeAll(async () => {
   world = { server: pglite({}), mail: mailbox({}) }
@@ -95,6 +95,7 @@ test('an order that cannot be paid because payments is not there waits for it, l
       tokens: joseSigner(),
     },
     env,
+    placement: 'together',
   })
   const { id } = await running.client(orders, user).place(order('tok_ok'), { key: 'away' })
   await until(running, id, 'reserved')

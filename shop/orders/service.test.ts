@@ -14,7 +14,10 @@ import {
 } from '../guarantees/shop-in-test.suite.ts'
 import { orders, statuses } from './contract.ts'
 
-/* Orders with the whole shop around it, and a clock that stands still until a test moves it. */
+/*
+ * Orders with the whole shop around it, and a clock that stands still until a test moves it: by it, hosts that are apart would never look for what the
+ * others published.
+ */
 
 let env: ManualEnv
 let world: World
@@ -26,7 +29,7 @@ let mailsBefore = 0
 beforeAll(async () => {
   env = manualEnv(Date.now())
   world = { server: pglite({}), mail: mailbox({}) }
-  running = await startShop(world, undefined, env)
+  running = await startShop(world, undefined, env, 'together')
   user = await newCustomer(running, 'orders')
   await stockOf(running, [
     { sku: 'TEA', onHand: 100 },

@@ -38,10 +38,16 @@ const workings =
 /** Where a row lies follows from ids, which differ. */
 const places = new Set(['partition', 'position', 'seq'])
 
+/** Bytes are JSON that is remembered, or sealed. */
 const readable = (value: unknown): unknown => {
   if (!(value instanceof Uint8Array)) return value
   const text = new TextDecoder().decode(value)
-  return text.startsWith('{') ? text : '<bytes>'
+  try {
+    JSON.parse(text)
+    return text
+  } catch {
+    return '<bytes>'
+  }
 }
 
 /** Every row of every table of the services, without what differs from run to run. Where rows lie in which order says nothing. */

@@ -8,10 +8,8 @@ import type { ForeignService } from '../service/foreign.ts'
 import type { Service } from '../service/index.ts'
 import type { StoreEngine } from '../store/engine.ts'
 import { logger } from '../telemetry/log.ts'
-import { startApart, type ApartOptions } from './apart.ts'
-
-/** Where the services run: all in one host, or each in its own and linked so, with what goes wrong between them. */
-export type Placement = 'together' | Pick<ApartOptions, 'linked' | 'loses' | 'twice'>
+import { startApart } from './apart.ts'
+import { placementNamed, type Placement } from './disturbances.ts'
 
 export interface TestServicesOptions {
   readonly services: readonly Service[]
@@ -23,7 +21,7 @@ export interface TestServicesOptions {
   readonly server?: SqlServer
   /** Instead of `server`: the stores, of whatever kind; memoryStores() starts at once. */
   readonly stores?: StoreEngine
-  /** Default: together. */
+  /** Default: as SERVAL_TEST_PLACEMENT says, or together. */
   readonly placement?: Placement
 }
 
@@ -40,7 +38,7 @@ export const startTestServices = async (options: TestServicesOptions): Promise<T
   const env = options.env ?? systemEnv()
   const stores = options.stores ?? sqlStores(options.server ?? pglite({}))
   const lines: string[] = []
-  const { placement = 'together' } = options
+  const placement = options.placement ?? placementNamed(process.env['SERVAL_TEST_PLACEMENT'])
   const given = {
     services: options.services,
     foreign: options.foreign ?? [],
