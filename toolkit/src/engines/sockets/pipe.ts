@@ -4,7 +4,7 @@ import type { OpenPipe, Pipe } from '../../link/wire/pipe.ts'
 
 const lingerMs = 2_000
 
-/** Carries a connection over a socket: one write for all that is said in a turn of the event loop, and none while the kernel takes no more. */
+/** Carries a connection over a socket: one write for all that is said in a turn of the event loop, or a few when that is much, and none while the kernel takes no more. */
 export const carry = (socket: Socket, open: OpenPipe): void => {
   let scheduled = false
   let full = false
@@ -12,7 +12,6 @@ export const carry = (socket: Socket, open: OpenPipe): void => {
   let cause: Error | undefined
 
   const flush = () => {
-    scheduled = false
     if (full || over) return
     const bytes = events.take()
     if (bytes !== undefined) full = !socket.write(bytes)
@@ -22,8 +21,12 @@ export const carry = (socket: Socket, open: OpenPipe): void => {
     wake: () => {
       if (scheduled || full || over) return
       scheduled = true
-      setImmediate(flush)
+      setImmediate(() => {
+        scheduled = false
+        flush()
+      })
     },
+    flush,
     read: (on) => void (on ? socket.resume() : socket.pause()),
     end: (last) => {
       over = true

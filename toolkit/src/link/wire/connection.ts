@@ -21,6 +21,8 @@ export const maxMessageBytes = 16 * 1024 * 1024
 const maxPartialBytes = 64 * 1024 * 1024
 /** A server stops reading calls above, and goes on below. */
 const backlogBytes = { most: 1024 * 1024, least: 256 * 1024 }
+/** As much goes out before the turn of the event loop ends, so that the other side works on it while this one goes on. */
+const earlyBytes = 4 * 1024
 const maxHelloBytes = 1024
 /** Of what a peer says when it ends a connection. */
 const maxWords = 200
@@ -95,6 +97,7 @@ export class Connection implements PipeEvents {
   send(stream: Stream, type: number, content?: string | Uint8Array): void {
     if (this.#state !== 'ready' || this.streams.get(stream.id) !== stream) return
     this.#outbox.send(stream, type, content)
+    if (this.#outbox.ready >= earlyBytes) this.#pipe.flush()
     this.#pauseIfBehind()
   }
 

@@ -33,6 +33,11 @@ export class Outbox {
     return this.#due + this.#writer.size
   }
 
+  /** Bytes that the next `take` answers, or some of them. */
+  get ready(): number {
+    return this.#writer.size
+  }
+
   /** Sends a frame before all messages that wait. */
   control(type: number, stream = 0, payload?: Uint8Array): void {
     this.#writer.frame(type, stream, payload)

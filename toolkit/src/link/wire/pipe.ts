@@ -4,6 +4,8 @@ export interface Pipe {
   readonly peer: string
   /** Says that there is something to take. `take` is called once for all that is said in a turn of the event loop, and not while the other side is slow. */
   wake(): void
+  /** Has it taken at once, unless the other side is slow. */
+  flush(): void
   /** Whether to go on reading. */
   read(on: boolean): void
   /** Sends these last bytes and ends, at the latest after two seconds. */

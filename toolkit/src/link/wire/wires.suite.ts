@@ -47,6 +47,7 @@ const endOf = (open: OpenPipe, to: (bytes: Uint8Array) => void, closed: () => vo
   const pipe: Pipe = {
     peer: 'test',
     wake: () => void setTimeout(flush, 0),
+    flush,
     read: (on) => (end.reading = on),
     end: (last) => {
       if (!end.over && last.length > 0) to(last)
