@@ -96,3 +96,24 @@ test('what is not a token of ours is refused', async () => {
   ])
     expect(await refused(bad)).toBe('unauthenticated')
 })
+
+test('issuers that strangers make up are not all remembered', async () => {
+  const asked: string[] = []
+  const counting = joseIdentities({
+    env,
+    seedOf: (issuer) => {
+      asked.push(issuer)
+      return seedOf(issuer)
+    },
+  })
+  const token = await counting.sign({ kind: 'operator' }, 'orders')
+  const naming = (kid: string) => {
+    const header = Buffer.from(JSON.stringify({ alg: 'EdDSA', typ: 'serval-id+jwt', kid }))
+    return `${header.toString('base64url')}.${token.split('.').slice(1).join('.')}`
+  }
+  for (let nth = 0; nth < 1_001; nth++)
+    await counting.verify(naming(`service:made-up-${nth}`), 'orders').catch(() => undefined)
+  expect(asked.filter((issuer) => issuer === 'edge')).toHaveLength(1)
+  await counting.verify(token, 'orders')
+  expect(asked.filter((issuer) => issuer === 'edge')).toHaveLength(2)
+})

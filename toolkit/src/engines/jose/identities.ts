@@ -49,6 +49,12 @@ const kidOf = (token: string): string | undefined => {
   }
 }
 
+interface Verified {
+  readonly caller: Caller
+  readonly until: number
+  readonly audience: string
+}
+
 /** A map that lets go of its oldest entries. */
 class Recent<V> extends Map<string, V> {
   readonly #limit: number
@@ -67,7 +73,7 @@ class Recent<V> extends Map<string, V> {
 export const joseIdentities = (options: JoseIdentitiesOptions): Identities => {
   const { env, seedOf, remembered = 10_000 } = options
   const signed = new Recent<{ readonly token: Promise<string>; readonly until: number }>(remembered)
-  const verified = new Recent<{ readonly caller: Caller; readonly until: number }>(remembered)
+  const verified = new Recent<Verified>(remembered)
   // Anyone may name an issuer.
   const keys = new Recent<Promise<{ private: CryptoKey; public: CryptoKey }>>(mostIssuers)
 
@@ -131,14 +137,13 @@ export const joseIdentities = (options: JoseIdentitiesOptions): Identities => {
       return token
     },
     verify: async (token, audience) => {
-      const id = `${audience} ${token}`
-      const known = verified.get(id)
-      if (known !== undefined && env.now() < known.until) return known.caller
-      verified.delete(id)
+      const known = verified.get(token)
+      if (known?.audience === audience && env.now() < known.until) return known.caller
+      verified.delete(token)
       const found = await check(token, audience)
       if (found === undefined)
         throw failure('unauthenticated', `the identity is not one that ${audience} takes`)
-      verified.set(id, found)
+      verified.set(token, { ...found, audience })
       return found.caller
     },
   }
