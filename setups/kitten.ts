@@ -1,10 +1,16 @@
 import { pglite } from 'serval/engines/pglite'
 import { sqlStores } from 'serval/engines/sql'
 import { setup } from 'serval/host'
+import { fleetOf } from './fleet.ts'
 import { dataFolder, oneProcess } from './one-process.ts'
 
-/** One process, embedded stores, nothing else installed. */
-export default setup('kitten', (settings) => ({
-  ...oneProcess(settings),
-  stores: sqlStores(pglite({ folder: `${dataFolder(settings)}/database` })),
-}))
+/** One process, embedded stores, nothing else installed. As a fleet, the first process lends its database to the others. */
+export default setup('kitten', (settings) => {
+  const fleet = fleetOf(settings, { shop: { services: 'all', edge: true } })
+  const shared = fleet.directory !== undefined
+  return {
+    ...oneProcess(settings),
+    stores: sqlStores(pglite({ folder: `${dataFolder(settings)}/database`, shared })),
+    fleet,
+  }
+})

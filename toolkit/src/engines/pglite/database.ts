@@ -1,6 +1,6 @@
-import { SqlError, type SqlDatabase } from '../sql/database.ts'
-import { commitTogether } from '../sql/group.ts'
-import { runReads, runTransaction, type Channel } from '../sql/transaction.ts'
+import { SqlError } from '../sql/database.ts'
+import type { Channel } from '../sql/transaction.ts'
+import type { Reached } from './reached.ts'
 import type { Place, Session } from './session.ts'
 import type { Turn } from './turn.ts'
 import type { Upkeep } from './upkeep.ts'
@@ -8,13 +8,8 @@ import type { Upkeep } from './upkeep.ts'
 // The session is read only by default: reads need no transaction of their own to be safe.
 const begin = 'begin read write'
 
-/** One service's share of the session. */
-export const embeddedDatabase = (
-  session: Session,
-  turn: Turn,
-  at: Place,
-  upkeep: Upkeep,
-): SqlDatabase => {
+/** One service's share of the session in this process. */
+export const embedded = (session: Session, turn: Turn, at: Place, upkeep: Upkeep): Reached => {
   const takeTurn = async (): Promise<void> => {
     await turn.take()
     try {
@@ -71,10 +66,9 @@ export const embeddedDatabase = (
     }
   }
 
-  const together = commitTogether(take, take)
   return {
-    transaction: (work) => runTransaction(take, work, together),
-    read: (work) => runReads((statement) => alone(() => session.run([statement])), work),
+    take,
+    read: (statement) => alone(() => session.run([statement])),
     script: (text) =>
       alone(() => {
         try {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   cpSync,
@@ -161,6 +162,29 @@ describe('a data folder', () => {
     writeFileSync(path, '{"pid":')
     lockFolder(folder).release()
     expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('is taken over once, by whoever may follow the one that died', () => {
+    const folder = newFolder()
+    mkdirSync(folder)
+    const path = join(folder, 'serval.lock')
+    const own = lockFolder(folder)
+    const alive = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+    own.release()
+    const dead = (token: string) => JSON.stringify({ ...alive, started: 'earlier', token })
+    const after = (text: string) =>
+      `${path}.after-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
+    // The one that may replace the first lock lives: it is about to.
+    writeFileSync(path, dead('first'))
+    writeFileSync(after(dead('first')), JSON.stringify({ ...alive, token: 'successor' }))
+    expect(() => lockFolder(folder)).toThrow(`in use by process ${process.pid}`)
+    expect(readFileSync(path, 'utf8')).toBe(dead('first'))
+    // It died before it did.
+    writeFileSync(after(dead('first')), dead('successor'))
+    const lock = lockFolder(folder)
+    expect(lock.held()).toBe(true)
+    expect(readdirSync(folder)).toEqual(['serval.lock'])
+    lock.release()
   })
 
   test('of another machine is left to it while it shows life', () => {

@@ -42,7 +42,10 @@ const prepare = (folder: string): void => {
 }
 
 const ours = (name: string) => name === 'data' || isLeftover(name) || name.startsWith('serval.lock')
-const isLeftover = (name: string) => name.startsWith('data.new-')
+const isLeftover = (name: string) => name.startsWith('data.new-') || name === lentFolder
+
+/** Of the socket on which a process lends the database. */
+export const lentFolder = 'serval.lock.lent'
 
 /** What PostgreSQL needs to start; the rest it checks itself. */
 const parts = ['PG_VERSION', 'global', 'global/pg_control', 'base', 'base/1', 'pg_wal', 'pg_xact', 'postgresql.conf'] // prettier-ignore
@@ -64,7 +67,10 @@ export const unopenable = (folder: string, detail: string, cause?: unknown) =>
   )
 
 /** Locks the folder, and makes an empty database in it when there is none: all of it or nothing. */
-export const openFolder = async (path: string): Promise<DataFolder> => {
+export const openFolder = async (
+  path: string,
+  options: { readonly lends?: boolean } = {},
+): Promise<DataFolder> => {
   const folder = resolve(path)
   const data = join(folder, 'data')
   prepare(folder)
@@ -73,7 +79,7 @@ export const openFolder = async (path: string): Promise<DataFolder> => {
     throw cannot(
       `the data folder ${folder} holds other files (${strange}): choose a folder that is empty or does not exist`,
     )
-  const lock = lockFolder(folder)
+  const lock = lockFolder(folder, options)
   try {
     for (const name of readdirSync(folder).filter(isLeftover))
       rmSync(join(folder, name), { recursive: true, force: true })

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   linkSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -9,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { failure } from '../../base/failure.ts'
 
 /**
@@ -27,10 +29,12 @@ interface Holder extends FolderHolder {
 export interface FolderHolder {
   readonly pid: number
   readonly host: string
+  /** It lets other processes of its machine use the database over its socket. */
+  readonly lends?: boolean | undefined
 }
 
 export interface FolderLock {
-  /** True unless somebody took the lock away, which can only happen when three processes race for it. */
+  /** True unless somebody took the lock away: another machine that saw no sign of life. */
   held(): boolean
   release(): void
 }
@@ -75,43 +79,86 @@ const parse = (text: string): Holder | undefined => {
 const isAlive = (holder: Holder, path: string): boolean =>
   holder.host === hostname()
     ? startOf(holder.pid) === holder.started
-    : Date.now() - statSync(path).mtimeMs < silentMs
+    : Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < silentMs
 
-export const lockFolder = (folder: string): FolderLock => {
+/** Unlike an exclusive create followed by a write, this is never seen half done. */
+const linked = (file: string, as: string): boolean => {
+  try {
+    linkSync(file, as)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Where the one who may replace a dead holder's lock says so. */
+const successorOf = (path: string, dead: string): string =>
+  `${path}.after-${createHash('sha256').update(dead).digest('hex').slice(0, 32)}`
+
+/** The holder's lock; when it is dead, that of its successor, which may have died, too, before it replaced the lock; and so on. */
+function* succession(path: string): Generator<{ readonly text: string; readonly at: string }> {
+  for (let at = path; ;) {
+    const text = read(at)
+    if (text === undefined) return
+    yield { text, at }
+    at = successorOf(path, text)
+  }
+}
+
+/**
+ * Replaces the lock of a process that is dead. Many may try at once, as all borrowers do when their lender is killed: only one of them can link
+ * itself as the successor, and it looks again whether it still is one, since its predecessor's successor may have been and gone.
+ */
+const takeOver = (path: string, mine: string, own: string, inUse: (holder: Holder) => Error) => {
+  let last: string | undefined
+  for (const { text, at } of succession(path)) {
+    const holder = parse(text)
+    if (holder && isAlive(holder, at)) throw inUse(holder)
+    last = text
+  }
+  if (last === undefined) return false
+  const right = successorOf(path, last)
+  if (!linked(mine, right)) return false
+  for (const { text } of succession(path)) {
+    if (text !== own) continue
+    renameSync(mine, path)
+    const [folder, left] = [dirname(path), `${basename(path)}.after-`]
+    for (const name of readdirSync(folder))
+      if (name.startsWith(left)) rmSync(join(folder, name), { force: true })
+    return true
+  }
+  rmSync(right, { force: true })
+  return false
+}
+
+/** Takes the folder's lock; with `lends`, other processes are told that they may ask for the database. */
+export const lockFolder = (
+  folder: string,
+  { lends = false }: { readonly lends?: boolean } = {},
+): FolderLock => {
   const path = join(folder, 'serval.lock')
   const token = crypto.randomUUID()
-  const own: Holder = {
+  const own = JSON.stringify({
     pid: process.pid,
     started: startOf(process.pid) ?? '',
     host: hostname(),
     token,
-  }
+    ...(lends && { lends }),
+  } satisfies Holder)
   const mine = `${path}.${token}`
 
-  const inUse = (holder: Holder) =>
+  const inUse = ({ pid, host, lends: lent }: Holder) =>
     failure(
       'cannot-start',
-      `the data folder ${folder} is in use by process ${holder.pid}` +
-        `${holder.host === own.host ? '' : ` on ${holder.host}`}: stop it first, or choose another folder`,
-      { data: { pid: holder.pid, host: holder.host } satisfies FolderHolder },
+      `the data folder ${folder} is in use by process ${pid}` +
+        `${host === hostname() ? '' : ` on ${host}`}: stop it first, or choose another folder`,
+      { data: { pid, host, ...(lent && { lends: lent }) } satisfies FolderHolder },
     )
 
-  writeFileSync(mine, JSON.stringify(own))
+  writeFileSync(mine, own)
   try {
-    for (;;) {
-      try {
-        // Unlike an exclusive create followed by a write, this is never seen half done.
-        linkSync(mine, path)
-        break
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      }
-      const found = read(path)
-      if (found === undefined) continue
-      const holder = parse(found)
-      if (holder && isAlive(holder, path)) throw inUse(holder)
-      takeAway(path, found, token)
-    }
+    while (!linked(mine, path) && !takeOver(path, mine, own, inUse));
   } finally {
     rmSync(mine, { force: true })
   }
@@ -129,18 +176,5 @@ export const lockFolder = (folder: string): FolderLock => {
       clearInterval(timer)
       if (held()) rmSync(path, { force: true })
     },
-  }
-}
-
-/** Removes the lock that said `stale`, and puts back any other that it catches instead. */
-const takeAway = (path: string, stale: string, token: string) => {
-  const caught = `${path}.stale-${token}`
-  try {
-    renameSync(path, caught)
-    if (read(caught) !== stale) linkSync(caught, path)
-  } catch {
-    // Another process was quicker.
-  } finally {
-    rmSync(caught, { force: true })
   }
 }

@@ -55,8 +55,8 @@ const firstReason = (said: readonly string[]): string | undefined => {
   )
 }
 
-const inFolder = async (folder: string): Promise<Started> => {
-  const { data, lock } = await openFolder(folder)
+const inFolder = async (folder: string, lends: boolean): Promise<Started> => {
+  const { data, lock } = await openFolder(folder, { lends })
   const said: string[] = []
   // What PostgreSQL prints is kept for the message, not shown.
   const keep = (line: string) => said.push(line) < 0
@@ -69,5 +69,7 @@ const inFolder = async (folder: string): Promise<Started> => {
   }
 }
 
-export const startDatabase = (folder: string | undefined): Promise<Started> =>
-  folder === undefined ? inMemory() : inFolder(folder)
+export const startDatabase = (
+  folder: string | undefined,
+  { lends = false }: { readonly lends?: boolean } = {},
+): Promise<Started> => (folder === undefined ? inMemory() : inFolder(folder, lends))
