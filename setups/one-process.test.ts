@@ -17,3 +17,9 @@ test('demo accounts can be left out', () => {
 test('big-cat says what it needs', () => {
   expect(() => bigCat.wire(settingsFrom({}))).toThrow(/SERVAL_DATABASE_URL/)
 })
+
+test('a kitten shares its database in a fleet only', () => {
+  const stores = (given: Record<string, string>) => kitten.wire(settingsFrom(given)).stores
+  expect(stores({}).exclusive).toBe(true)
+  expect(stores({ SERVAL_DIRECTORY: 'http://127.0.0.1:4000' }).exclusive).toBe(false)
+})
