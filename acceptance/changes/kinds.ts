@@ -1,5 +1,5 @@
 import type { Random } from '../fuzz/random.ts'
-import type { Reply, RequestParts } from '../raw-http.ts'
+import { bearer, type Reply, type RequestParts } from '../raw-http.ts'
 import type { Ledger } from './ledger.ts'
 
 /** What a mixed load is made of. */
@@ -14,7 +14,7 @@ export interface Kind {
 
 /** The mix, by weight: what a shop is asked, mostly reads, with a tenth of orders. */
 export const kindsOf = (ledger: Ledger, random: Random): readonly Kind[] => {
-  const { skus, customers, world } = ledger
+  const { skus, customers, merchant, world } = ledger
   const anybody = { 'x-serval-operator': world.operatorKey }
   const somebody = () => ledger.as(random.below(customers.length))
   const read = (path: string, headers: Readonly<Record<string, string>> = anybody) => ({
@@ -82,7 +82,7 @@ export const kindsOf = (ledger: Ledger, random: Random): readonly Kind[] => {
       weight: 0.5,
       status: 200,
       make: () => {
-        const headers = { ...anybody, authorization: `Bearer ${world.merchant.token}` }
+        const headers = { ...anybody, ...bearer(merchant.token) }
         const body = { description: `word${random.below(1_000)}` }
         const path = `/api/v1/products/${random.pick(skus)}`
         return { parts: { method: 'PATCH', path, headers, body } }

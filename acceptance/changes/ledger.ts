@@ -25,6 +25,8 @@ export interface Customer {
 export interface Ledger {
   readonly world: World
   readonly customers: readonly Customer[]
+  /** Who changes products. */
+  readonly merchant: Customer
   readonly skus: readonly string[]
   readonly onHand: number
   readonly placed: Placed[]
@@ -54,6 +56,7 @@ export const openLedger = async (place: Place): Promise<Ledger> => {
   for (let at = 0; at < productCount; at++) skus.push(await world.product({ onHand }))
   const customers: Customer[] = []
   for (let at = 0; at < customerCount; at++) customers.push({ ...(await world.register()) })
+  const merchant: Customer = { ...world.merchant }
   const placed: Placed[] = []
   const operator = { 'x-serval-operator': place.operatorKey }
   const as = (customer: number) => ({ ...operator, ...bearer(customers[customer]?.token) })
@@ -79,6 +82,7 @@ export const openLedger = async (place: Place): Promise<Ledger> => {
   return {
     world,
     customers,
+    merchant,
     skus,
     onHand,
     placed,
@@ -107,7 +111,7 @@ export const openLedger = async (place: Place): Promise<Ledger> => {
       return { entry, parts: requestOf(entry), learn }
     },
     signInAgain: async () => {
-      for (const user of customers) {
+      for (const user of [...customers, merchant]) {
         const { email, password } = user
         const path = '/api/v1/auth/login'
         const reply = await patiently({
