@@ -33,8 +33,6 @@ const unconnected = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
   'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
   'EADDRNOTAVAIL',
   'UND_ERR_CONNECT_TIMEOUT',
 ])
@@ -233,6 +231,8 @@ export const foreignLink = (contract: Contract, options: ForeignOptions): Link =
         method: operation.http.method,
         headers: await headersOf(place, call, headers),
         redirect: 'manual',
+        // Over a connection that breaks when it is used again, Bun (1.4.5) sends a PUT or DELETE a second time by itself.
+        keepalive: operation.kind === 'query',
         signal: abortSignal(call.signal),
         ...(body === undefined ? {} : { body }),
       } as const

@@ -8,12 +8,14 @@ import type { ServalError } from '../base/failure.ts'
 import {
   command,
   contract,
+  del,
   event,
   feed,
   get,
   patch,
   post,
   problem,
+  put,
   query,
 } from '../contract/index.ts'
 import { memoryCache } from '../engines/memory-cache/index.ts'
@@ -78,6 +80,8 @@ const pay = contract('pay', {
     keyed: command({ ...once1, repeat: 'key', access: 'user', http: post('/keyed'), input: z.object({}) }), // prettier-ignore
     change: command({ ...once1, repeat: 'never', http: patch('/things/:id', { ifMatch: true }), input: Id.extend({ ifMatch: z.string().optional(), name: z.string() }) }), // prettier-ignore
     look: query({ summary: 'x', access: 'public', http: get('/things/:id'), input: Id.extend({ full: z.boolean().optional() }), output: Id }), // prettier-ignore
+    put: command({ ...once1, repeat: 'never', http: put('/puts/:id'), input: Id }),
+    drop: command({ ...once1, repeat: 'never', http: del('/drops/:id'), input: Id }),
     nothing: command({ ...once1, http: post('/nothing'), input: z.object({}), output: z.undefined() }), // prettier-ignore
     books: query({ summary: 'x', access: 'operator', http: get('/books'), input: z.object({}), output: Id }), // prettier-ignore
   },
@@ -306,6 +310,23 @@ test('a connection that breaks before or within the answer leaves the outcome un
   await once(unused, 'close')
   for (const address of [`http://127.0.0.1:${port}`, 'http://nowhere.invalid'])
     expect(await failing(callTo('send', send), { address })).toMatchObject({ code: 'unavailable', ran: 'not-sent' }) // prettier-ignore
+})
+
+test('a connection that is used again and breaks has nothing sent twice', async () => {
+  for (const [operation, input] of Object.entries({
+    send,
+    put: { id: 'a' },
+    drop: { id: 'a' },
+    change: { id: 'a', name: 'n' },
+  })) {
+    answer = json(200, { id: 'p1' })
+    await made().handle(callTo('look', { id: 'a' }))
+    await made().handle(callTo(operation, input))
+    answer = (_, { socket }) => socket.destroy()
+    seen.length = 0
+    expect(await failing(callTo(operation, input))).toMatchObject({ code: 'unknown-outcome' })
+    expect(seen, operation).toHaveLength(1)
+  }
 })
 
 test('a caller that gives up closes the request, before the answer and within it', async () => {
