@@ -5,7 +5,7 @@ import { openClient } from './client.ts'
 import { sqlError, type ClientOptions } from './connect.ts'
 import { postgresDatabase } from './database.ts'
 import { clientPool, type Pool } from './pool.ts'
-import { provision, rolePassword } from './provision.ts'
+import { isProvisioned, provision, rolePassword } from './provision.ts'
 
 export interface PostgresOptions {
   /** postgres://user:password@host:port/database of a role that may create roles and databases. */
@@ -52,6 +52,16 @@ const groupSettings = {
   enable_mergejoin: 'off',
 }
 
+/** By the connection that is then used. */
+const usable = async (pool: Pool): Promise<boolean> => {
+  const client = await pool.take()
+  try {
+    return await isProvisioned(client)
+  } finally {
+    pool.give(client)
+  }
+}
+
 /** PostgreSQL 13 or later: a database and a role for each service, by the driver `pg`. */
 export const postgres = (options: PostgresOptions): SqlServer => {
   const { url, setting = 'url', urls = {}, poolSize = 8, prefix = 'serval_' } = options
@@ -87,11 +97,12 @@ export const postgres = (options: PostgresOptions): SqlServer => {
       )
     const at = target(service)
     try {
-      if (urls[service] === undefined) await provision(at, url)
       const pool = clientPool(Math.max(1, poolSize - 1), () => openClient(at))
+      pools.push(pool)
+      if (urls[service] === undefined && !(await usable(pool))) await provision(at, url)
       const settings = { ...at.settings, ...groupSettings }
       const groups = poolSize > 1 ? clientPool(1, () => openClient({ ...at, settings })) : pool
-      pools.push(pool, groups)
+      pools.push(groups)
       const database = postgresDatabase(pool, groups)
       const known = 'serval_guard_failed(bigint,bigint)'
       const [guard] = await database.read((session) =>

@@ -11,12 +11,16 @@ export interface Pool {
 const closed = () =>
   new SqlError('the database is closed', { sqlState: '57P01', outcome: 'rolled-back' })
 
-/** At most `size` clients, made when they are first needed and after a loss. */
+/** So long may somebody wait for a client before there is one more: to make one costs as much processor time as dozens of statements. */
+const growMs = 10
+
+/** At most `size` clients: one more when somebody waits for those that there are, and after a loss. */
 export const clientPool = (size: number, open: () => Client): Pool => {
   const all = new Set<Client>()
   const idle: Client[] = []
   const waiting: { resolve(client: Client): void; reject(error: Error): void }[] = []
   let over = false
+  let growing = false
 
   const make = () => {
     const client = open()
@@ -29,16 +33,29 @@ export const clientPool = (size: number, open: () => Client): Pool => {
       if (!client.lost) return client
       all.delete(client)
     }
-    return all.size < size ? make() : undefined
+    return all.size === 0 ? make() : undefined
+  }
+
+  const grow = () => {
+    if (growing || all.size >= size) return
+    growing = true
+    setTimeout(() => {
+      growing = false
+      const next = all.size < size ? waiting.shift() : undefined
+      next?.resolve(make())
+      if (waiting.length > 0) grow()
+    }, growMs)
   }
 
   return {
     take: () => {
       if (over) return Promise.reject(closed())
       const client = usable()
-      return client
-        ? Promise.resolve(client)
-        : new Promise((resolve, reject) => waiting.push({ resolve, reject }))
+      if (client) return Promise.resolve(client)
+      return new Promise((resolve, reject) => {
+        waiting.push({ resolve, reject })
+        grow()
+      })
     },
     give: (client) => {
       if (client.lost || over) all.delete(client)

@@ -50,15 +50,25 @@ const create = async (admin: Client, role: string, password: string | undefined)
   await admin.simple(`revoke all on database ${quote(role)} from public`)
 }
 
-/** Rejects when the role's password is another; false when others may still connect to its database. */
-const login = async (options: ClientOptions): Promise<boolean> => {
-  const client = openClient(options)
+/** Whether a service's role and database are as they should be: it can connect, and others cannot. Rejects when the server cannot be reached. */
+export const isProvisioned = async (client: Client): Promise<boolean> => {
   try {
     const [row] = await client.run(
       `select has_database_privilege('public', current_database(), 'connect') as open`,
       [],
     )
     return row?.['open'] === false
+  } catch (error) {
+    if (sqlError(error).sqlState === '') throw error
+    return false
+  }
+}
+
+/** Rejects when the role's password is another. */
+const login = async (options: ClientOptions): Promise<void> => {
+  const client = openClient(options)
+  try {
+    await client.simple('')
   } finally {
     await client.end()
   }
@@ -71,12 +81,6 @@ const login = async (options: ClientOptions): Promise<boolean> => {
 export const provision = async (options: ClientOptions, adminUrl: string): Promise<void> => {
   const { user, password, connectTimeoutMs, statementTimeoutMs } = options
   if (user === undefined) return
-  try {
-    // The usual start: all is there.
-    if (await login(options)) return
-  } catch (error) {
-    if (sqlError(error).sqlState === '') throw error
-  }
   const admin = openClient({ url: adminUrl, connectTimeoutMs, statementTimeoutMs, settings: {} })
   try {
     await admin.run('select pg_advisory_lock($1)', [lockKey])
