@@ -6,6 +6,7 @@ import type { Channel, Statement } from '../sql/transaction.ts'
 import { frame, frameReader } from './frames.ts'
 import { tooLarge, toSend, version, Word, type Ask } from './messages.ts'
 import { checkName, perService, type Reach, type Reached } from './reached.ts'
+import { DatabaseClosed } from './turn.ts'
 
 /** Longer than a turn is waited for: a lender that says nothing for so long, where an answer is due, is given up. */
 const silentMs = 15_000
@@ -30,9 +31,6 @@ const unknown = (cause: unknown) =>
     cause,
   })
 
-export const closed = () =>
-  new SqlError('the database is closed', { sqlState: '57P01', outcome: 'rolled-back' })
-
 interface Asked {
   readonly ask: Ask
   readonly statements: readonly Statement[]
@@ -51,9 +49,12 @@ export interface BorrowOptions {
   readonly gone: () => void
 }
 
-const connected = ({ path, env, withinMs }: BorrowOptions, hear: (word: Word) => void) =>
-  new Promise<Socket>((resolve, reject) => {
-    const socket = createConnection({ path })
+const greeted = (
+  socket: Socket,
+  { env, withinMs }: BorrowOptions,
+  hear: (word: Word) => void,
+): Promise<void> =>
+  new Promise((resolve, reject) => {
     const forget = env.after(withinMs, () =>
       socket.destroy(new Error(`it said nothing in ${withinMs} ms`)),
     )
@@ -61,7 +62,7 @@ const connected = ({ path, env, withinMs }: BorrowOptions, hear: (word: Word) =>
       const word = Word.parse(message)
       if (!('version' in word)) return hear(word)
       forget()
-      if (word.version === version) return resolve(socket)
+      if (word.version === version) return resolve()
       reject(
         failure(
           'cannot-start',
@@ -89,16 +90,27 @@ const connected = ({ path, env, withinMs }: BorrowOptions, hear: (word: Word) =>
 export const borrow = async (options: BorrowOptions): Promise<Reach> => {
   const { env } = options
   const asked = new Map<number, Asked>()
+  /** Transactions that are not over. */
+  const begun = new Set<number>()
   let numbers = 0
   let state: 'lent' | 'leaving' | 'lost' | 'closed' = 'lent'
   let forgetSilence: (() => void) | undefined
   let idle: () => void = () => undefined
+  const socket = createConnection({ path: options.path })
+
+  /** A lender that leaves waits for that. */
+  const part = () => {
+    if (state === 'leaving' && asked.size === 0 && begun.size === 0) socket.destroy()
+  }
 
   /** Anything the lender says shows that it goes on. */
   const watch = () => {
     forgetSilence?.()
     forgetSilence = undefined
-    if (asked.size === 0) return idle()
+    if (asked.size === 0) {
+      part()
+      return idle()
+    }
     forgetSilence = env.after(silentMs, () => {
       // A migration takes as long as it takes, and nobody is answered meanwhile.
       if ([...asked.values()].some(({ ask }) => ask.do === 'script')) return watch()
@@ -118,24 +130,26 @@ export const borrow = async (options: BorrowOptions): Promise<Reach> => {
     if ('rows' in word) one?.resolve(word.rows)
     else if ('guard' in word)
       one?.reject(new GuardFailed(one.statements[word.guard]?.guard?.otherwise ?? 'again'))
-    // It is closing its database and has not begun with this.
-    else if (word.error.sqlState === '57P01') one?.reject(new LenderGone())
+    else if ('closed' in word) one?.reject(new LenderGone())
     else one?.reject(new SqlError(word.error.message, word.error))
     watch()
   }
 
-  const socket = await connected(options, (word) => {
-    if ('n' in word) settle(word)
-    else leave('leaving')
+  await greeted(socket, options, (word) => {
+    if ('n' in word) return settle(word)
+    leave('leaving')
+    part()
   })
   const lost = () => {
     leave('lost')
-    for (const { ask, reject } of asked.values())
-      reject(
-        ask.do === 'script' || (ask.do === 'send' && ask.commit)
-          ? unknown(undefined)
-          : new LenderGone(),
-      )
+    const asks = [...asked.values()]
+    const committing = new Set(
+      asks.flatMap(({ ask }) => (ask.do === 'send' && ask.commit ? [ask.transaction] : [])),
+    )
+    // A query that nobody waited for fails before its commit does, and would speak for both.
+    const inDoubt = (ask: Ask) =>
+      ask.do === 'script' || ('transaction' in ask && committing.has(ask.transaction))
+    for (const { ask, reject } of asks) reject(inDoubt(ask) ? unknown(undefined) : new LenderGone())
     asked.clear()
     watch()
   }
@@ -144,7 +158,7 @@ export const borrow = async (options: BorrowOptions): Promise<Reach> => {
 
   const say = (without: Without<Ask>, statements: readonly Statement[] = []) =>
     new Promise<readonly SqlRow[]>((resolve, reject) => {
-      if (state === 'closed') return reject(closed())
+      if (state === 'closed') return reject(new DatabaseClosed())
       const goesOn = without.do === 'rollback' || (without.do === 'send' && !without.begin)
       if (state === 'lost' || (state === 'leaving' && !goesOn)) return reject(new LenderGone())
       const ask: Ask = { ...without, n: (numbers += 1) }
@@ -161,6 +175,7 @@ export const borrow = async (options: BorrowOptions): Promise<Reach> => {
     return {
       send: async (statements, { begin, commit }) => {
         open = true
+        begun.add(transaction)
         try {
           const asking = { do: 'send', service, transaction, begin, commit } as const
           const rows = await say({ ...asking, statements: statements.map(toSend) }, statements)
@@ -176,7 +191,10 @@ export const borrow = async (options: BorrowOptions): Promise<Reach> => {
         if (open) await say({ do: 'rollback', transaction }).catch(() => undefined)
         open = false
       },
-      release: () => undefined,
+      release: () => {
+        begun.delete(transaction)
+        part()
+      },
     }
   }
 

@@ -13,7 +13,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -222,6 +222,26 @@ describe('a data folder', () => {
 
   const superuser = process.getuid?.() === 0
   const why = superuser ? ' [skipped: root may write everywhere]' : ''
+  // Who may not replace another user's file in a folder like /tmp.
+  const [asNobody, whyNot] = [process.seteuid, superuser ? '' : ' [skipped: needs two users]']
+  test.skipIf(!superuser)(`whose dead holder cannot be replaced is left as it was${whyNot}`, () => {
+    const folder = newFolder()
+    mkdirSync(folder)
+    chmodSync(root, 0o711)
+    chmodSync(folder, 0o1777)
+    writeFileSync(
+      join(folder, 'serval.lock'),
+      JSON.stringify({ pid: 0, started: '', host: hostname() }),
+    )
+    asNobody?.(65_534)
+    try {
+      expect(() => lockFolder(folder)).toThrow(/EPERM|not permitted/)
+    } finally {
+      asNobody?.(0)
+    }
+    expect(readdirSync(folder)).toEqual(['serval.lock'])
+  })
+
   test.skipIf(superuser)(`that cannot be written is refused${why}`, async () => {
     const folder = newFolder()
     mkdirSync(folder)

@@ -11,8 +11,8 @@ import type { Reach } from './reached.ts'
 
 /** As a server's idle_in_transaction_session_timeout: a borrower that stopped holds up nobody for longer. */
 const idleMs = 5_000
-/** How long borrowers that do not read are waited for in the end. */
-const patienceMs = 1_000
+/** How long borrowers are waited for in the end: each parts when nothing of its is under way. */
+const patienceMs = 5_000
 
 const ignore = () => undefined
 
@@ -153,7 +153,7 @@ const attend = (socket: Socket, { of }: Reach, env: Env) => {
 export interface Lending {
   /** Borrows no more: who holds a transaction may end it, and is told to look elsewhere for the next one. */
   leave(): void
-  /** Parts from the borrowers. */
+  /** Resolves when the borrowers have parted. After the end of the database, what they still ask for is answered as not run. */
   close(): Promise<void>
 }
 
@@ -193,7 +193,6 @@ export const lend = async (path: string, reach: Reach, env: Env): Promise<Lendin
       const ended = [...borrowers.keys()].map(
         (socket) => new Promise<unknown>((resolve) => void socket.once('close', resolve)),
       )
-      for (const socket of borrowers.keys()) socket.end()
       const forget = env.after(patienceMs, () => {
         for (const socket of borrowers.keys()) socket.destroy()
       })

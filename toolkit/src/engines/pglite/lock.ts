@@ -120,16 +120,16 @@ const takeOver = (path: string, mine: string, own: string, inUse: (holder: Holde
   if (last === undefined) return false
   const right = successorOf(path, last)
   if (!linked(mine, right)) return false
-  for (const { text } of succession(path)) {
-    if (text !== own) continue
+  try {
+    if (![...succession(path)].some(({ text }) => text === own)) return false
     renameSync(mine, path)
-    const [folder, left] = [dirname(path), `${basename(path)}.after-`]
-    for (const name of readdirSync(folder))
-      if (name.startsWith(left)) rmSync(join(folder, name), { force: true })
-    return true
+  } finally {
+    rmSync(right, { force: true })
   }
-  rmSync(right, { force: true })
-  return false
+  const [folder, left] = [dirname(path), `${basename(path)}.after-`]
+  for (const name of readdirSync(folder))
+    if (name.startsWith(left)) rmSync(join(folder, name), { force: true })
+  return true
 }
 
 /** Takes the folder's lock; with `lends`, other processes are told that they may ask for the database. */

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { GuardFailed, SqlError, type SqlRow, type SqlValue } from '../sql/database.ts'
 import type { Statement } from '../sql/transaction.ts'
+import { DatabaseClosed } from './turn.ts'
 
 /** To be raised with every change of what follows: a process of another release is not borrowed from. */
-export const version = 1
+export const version = 2
 
 const Text = z.object({
   text: z.string(),
@@ -39,6 +40,8 @@ export const Word = z.union([
   z.object({ n, rows: z.array(z.custom<SqlRow>()) }),
   /** The guard of this statement failed. */
   z.object({ n, guard: z.int() }),
+  /** The database was closed before this began. */
+  z.object({ n, closed: z.literal(true) }),
   z.object({
     n,
     error: z.object({
@@ -69,6 +72,7 @@ export const received = ({ text, values, guard }: z.output<typeof Text>, index =
 /** How an ask failed, for its answer. */
 export const failed = (number: number, error: unknown): Word => {
   if (error instanceof GuardFailed) return { n: number, guard: Number(error.otherwise) }
+  if (error instanceof DatabaseClosed) return { n: number, closed: true }
   if (!(error instanceof SqlError))
     return {
       n: number,

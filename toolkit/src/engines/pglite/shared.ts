@@ -4,13 +4,14 @@ import { z } from 'zod'
 import type { Env } from '../../base/env.ts'
 import { failure, ServalError } from '../../base/failure.ts'
 import { SqlError, type SqlServer } from '../sql/database.ts'
-import { borrow, closed, LenderGone } from './borrow.ts'
+import { borrow, LenderGone } from './borrow.ts'
 import { lentFolder } from './folder.ts'
 import { lend } from './lend.ts'
 import type { FolderHolder } from './lock.ts'
 import { checkName, databaseOn, perService, type Reach, type Reached } from './reached.ts'
 import { running } from './running.ts'
 import { startDatabase } from './start.ts'
+import { DatabaseClosed } from './turn.ts'
 
 /** How long a lender is waited for: one may be making a new database, or opening that of a lender that ended. */
 const patienceMs = 30_000
@@ -45,7 +46,8 @@ const lenderIn = (error: unknown): FolderHolder | undefined =>
 /*
  * A folder that several processes use. Whoever gets its lock opens the database and lends it; whoever does not, borrows it. When the lender ends,
  * also by SIGKILL, the others find their connections closed and try again; one of them gets the lock. What the lender had not begun, or surely
- * rolled back, is run again at the next one; only a commit that was on its way when a lender was killed has an unknown outcome.
+ * rolled back, is run again at the next one; only a commit that was on its way when a lender was killed, or gave up waiting for a borrower that had
+ * stopped, has an unknown outcome.
  */
 export const sharedDatabase = (folder: string, env: Env): SqlServer => {
   let here: Promise<Reach> | undefined
@@ -60,7 +62,7 @@ export const sharedDatabase = (folder: string, env: Env): SqlServer => {
         of: own.of,
         close: async () => {
           lent.leave()
-          // With the lock: borrowers look for another lender as soon as they are parted from.
+          // This gives up the lock: borrowers wait for the next lender.
           await own.close()
           await lent.close()
         },
@@ -74,7 +76,7 @@ export const sharedDatabase = (folder: string, env: Env): SqlServer => {
   const reach = async (gone: () => void): Promise<Reach> => {
     const path = socketIn(folder)
     for (const until = env.now() + patienceMs; ; await env.sleep(pauseMs)) {
-      if (over !== undefined) throw closed()
+      if (over !== undefined) throw new DatabaseClosed()
       let lender: FolderHolder | undefined
       try {
         return await lending(path)
@@ -97,7 +99,7 @@ export const sharedDatabase = (folder: string, env: Env): SqlServer => {
   }
 
   const current = (): Promise<Reach> => {
-    if (over !== undefined) return Promise.reject(closed())
+    if (over !== undefined) return Promise.reject(new DatabaseClosed())
     if (here) return here
     const forget = () => {
       if (here === made) here = undefined

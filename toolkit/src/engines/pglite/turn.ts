@@ -21,8 +21,12 @@ const stuck = () =>
     { sqlState: '55P03', outcome: 'rolled-back' },
   )
 
-const over = () =>
-  new SqlError('the database is closed', { sqlState: '57P01', outcome: 'rolled-back' })
+/** Nothing of what was asked for has begun. */
+export class DatabaseClosed extends SqlError {
+  constructor() {
+    super('the database is closed', { sqlState: '57P01', outcome: 'rolled-back' })
+  }
+}
 
 export const turns = (env: Env): Turn => {
   const waiting: { resolve(): void; reject(error: Error): void }[] = []
@@ -52,7 +56,7 @@ export const turns = (env: Env): Turn => {
   }
 
   const take = (): Promise<void> => {
-    if (ended) return Promise.reject(over())
+    if (ended) return Promise.reject(new DatabaseClosed())
     if (!held) {
       held = true
       holder += 1
@@ -79,7 +83,7 @@ export const turns = (env: Env): Turn => {
       const last = take()
       ended = true
       const refused = waiting.splice(0, held && waiting.length > 0 ? waiting.length - 1 : 0)
-      for (const { reject } of refused) reject(over())
+      for (const { reject } of refused) reject(new DatabaseClosed())
       await last
     },
   }
