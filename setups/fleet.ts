@@ -13,17 +13,19 @@ const env = systemEnv()
 const contracts = shop.services.map(({ contract }) => contract.name)
 
 /** Where hosts find each other, by the form of SERVAL_DIRECTORY. */
-const directoryOf = (settings: host.Settings, scheme: string) => {
+const directoryOf = (settings: host.Settings, scheme: string, only?: host.OnlyForm) => {
   const key = settings.text('SERVAL_FLEET_KEY', '')
   const place = ['HOST', 'PORT'].map((part) => settings.text(`KUBERNETES_SERVICE_${part}`, ''))
-  return host.directoryFrom('SERVAL_DIRECTORY', settings.text('SERVAL_DIRECTORY', ''), {
-    http: (_, address) => supervisedDirectory({ env, address, key }),
-    static: (at) => host.staticDirectory({ contracts, at }),
-    dns: (at) => dnsDirectory({ env, contracts, scheme, at }),
-    consul: (at) => consulDirectory({ env, at, token: key }),
-    kubernetes: (at) =>
-      kubernetesDirectory({ env, contracts, scheme, at, server: `https://${place.join(':')}` }),
-  })
+  const server = `https://${place.join(':')}`
+  const forms = {
+    http: (_: string, address: string) => supervisedDirectory({ env, address, key }),
+    static: (at: string) => host.staticDirectory({ contracts, at }),
+    dns: (at: string) => dnsDirectory({ env, contracts, scheme, at }),
+    consul: (at: string) => consulDirectory({ env, at, token: key }),
+    kubernetes: (at: string) => kubernetesDirectory({ env, contracts, scheme, at, server }),
+  }
+  const text = settings.text('SERVAL_DIRECTORY', '')
+  return host.directoryFrom('SERVAL_DIRECTORY', text, forms, only)
 }
 
 const healthOf = (settings: host.Settings, link: string) => {
@@ -36,6 +38,7 @@ const healthOf = (settings: host.Settings, link: string) => {
 export const fleetOf = (
   settings: host.Settings,
   roles: host.FleetSetup['roles'],
+  only?: host.OnlyForm,
 ): host.FleetSetup => {
   const id = settings.text('SERVAL_HOST_ID', '')
   const link = settings.text('SERVAL_LINK_HOST', '127.0.0.1')
@@ -45,7 +48,7 @@ export const fleetOf = (
     roles,
     link: { host: link, port: settings.port('SERVAL_LINK_PORT', 0), setting: 'SERVAL_LINK_PORT' },
     ...healthOf(settings, link),
-    directory: directoryOf(settings, host.schemeOf(way, certificates)),
+    directory: directoryOf(settings, host.schemeOf(way, certificates), only),
     ...(id !== '' && { id }),
     transport: host.transports(
       { wire: wireTransport({ certificates }), http: httpTransport({ certificates }) },

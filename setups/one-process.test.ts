@@ -22,4 +22,9 @@ test('a kitten shares its database in a fleet only', () => {
   const stores = (given: Record<string, string>) => kitten.wire(settingsFrom(given)).stores
   expect(stores({}).exclusive).toBe(true)
   expect(stores({ SERVAL_DIRECTORY: 'http://127.0.0.1:4000' }).exclusive).toBe(false)
+  const elsewhere = ['static:all=wire://a:1', 'dns:{contract}.shop.internal:1', 'consul:http://a:1', 'kubernetes:a?namespace=b'] // prettier-ignore
+  for (const SERVAL_DIRECTORY of elsewhere)
+    expect(() => stores({ SERVAL_DIRECTORY })).toThrow(
+      `SERVAL_DIRECTORY must be http:…, which serval up sets: an embedded database is shared by the processes of one supervisor only; it is "${SERVAL_DIRECTORY}"`,
+    )
 })

@@ -4,11 +4,24 @@ import type { Directory } from './directory.ts'
 /** Makes a directory of what follows the first colon, or of the whole text. */
 export type DirectoryForm = (rest: string, whole: string) => Directory
 
+/** Without what may be a password or a token. */
+const redacted = (text: string): string =>
+  text
+    .replace(/:.*@/s, ':…@')
+    .replaceAll(/([?&][^=&]*(?:token|pass|secret|key)[^=&]*=)[^&]*/gi, '$1…')
+
+/** The one form that a setup can be run with, and why. */
+export interface OnlyForm {
+  readonly form: string
+  readonly because: string
+}
+
 /** The directory that a setting names: what comes before the first colon says of which form it is. Undefined for an empty text. */
 export const directoryFrom = (
   setting: string,
   text: string,
   forms: Readonly<Record<string, DirectoryForm>>,
+  only?: OnlyForm,
 ): Directory | undefined => {
   if (text === '') return undefined
   const colon = text.indexOf(':')
@@ -16,12 +29,17 @@ export const directoryFrom = (
   const form = Object.hasOwn(forms, name) ? forms[name] : undefined
   const known = Object.keys(forms).map((one) => `${one}:…`)
   const wrong = (why: string, cause?: unknown) =>
-    failure('misconfigured', `${setting} ${why}; it is ${JSON.stringify(text)}`, { cause })
+    failure('misconfigured', `${setting} ${why}; it is ${JSON.stringify(redacted(text))}`, {
+      cause,
+    })
+  if (only && name !== only.form) throw wrong(`must be ${only.form}:…, ${only.because}`)
   if (form === undefined) throw wrong(`must be one of ${known.join(', ')}`)
   try {
     return form(text.slice(colon + 1), text)
   } catch (error) {
-    throw error instanceof ServalError ? wrong(`(${name}): ${error.message}`, error) : error
+    if (!(error instanceof ServalError)) throw error
+    const said = redacted(error.message)
+    throw wrong(`(${name}): ${said}`, said === error.message ? error : undefined)
   }
 }
 

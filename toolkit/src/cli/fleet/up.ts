@@ -203,7 +203,9 @@ const runIn = async (
   process.on('SIGTERM', stop)
   try {
     const processes = Object.values(plan).reduce((sum, { replicas }) => sum + replicas, 0)
-    say(`starting ${processes} processes: ${Object.keys(plan).join(', ')}`)
+    say(
+      `starting ${processes} ${processes === 1 ? 'process' : 'processes'}: ${Object.keys(plan).join(', ')}`,
+    )
     const begun = env.now()
     await fleet.up()
     say(
