@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -64,18 +64,16 @@ test.skipIf(skipped)(
     expect(hosts.map(({ pid }) => pid)).toContain(lender.pid)
     process.kill(lender.pid, 'SIGKILL')
     await Promise.all([order(), order(), order()])
+    const confirmed = async (id: string) =>
+      (await world.settled(world.customer, id)).status === 'confirmed'
+    for (const id of placed) expect(await confirmed(id)).toBe(true)
+    const all = await world.ask('GET /api/v1/orders', { as: world.customer })
+    const found = all.json<{ items: Order[] }>().items.map(({ id }) => id)
+    expect(found.toSorted()).toEqual(placed.toSorted())
     await fleet.whole(2)
     hosts = await fleet.processes()
     expect((await many.stop()).code).toBe(0)
-
-    const one = await startShop({ data })
-    const { ask, settled, signIn } = await openWorld(one)
-    const customer = await signIn(world.customer.email, world.customer.password)
-    for (const id of placed) expect((await settled(customer, id)).status).toBe('confirmed')
-    const all = await ask('GET /api/v1/orders', { as: customer })
-    const found = all.json<{ items: Order[] }>().items.map(({ id }) => id)
-    expect(found.toSorted()).toEqual(placed.toSorted())
-    expect((await one.stop()).code).toBe(0)
+    expect(readdirSync(join(data, 'database'))).toEqual(['data'])
   },
   120_000,
 )
