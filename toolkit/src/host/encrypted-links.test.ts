@@ -103,6 +103,38 @@ for (const scheme of ['wire', 'http'])
       expect(calls()).toBe(0)
     })
 
+    test('a setting of the runtime that turns verification off is not for links', async () => {
+      const { other, host } = testOnly
+      const { address, calls } = await serving(fixed(host))
+      const setting = 'NODE_TLS_REJECT_UNAUTHORIZED'
+      const before = process.env[setting]
+      process.env[setting] = '0'
+      try {
+        const stranger = await serving(fixed({ ...other, ca: host.ca }))
+        expect(await asked(stranger.address, fixed(host))).toMatch(/cannot be reached/)
+        expect(await asked(address, fixed({ ...other, ca: host.ca }))).not.toBe('answered')
+        expect([calls(), stranger.calls()]).toEqual([0, 0])
+      } finally {
+        if (before === undefined) delete process.env[setting]
+        else process.env[setting] = before
+      }
+    })
+
+    test('nothing looks for renewed certificates where the port could not be had, or after the end', async () => {
+      const first = await serving(fixed(testOnly.host))
+      const { waiting } = env
+      const { listen } = hostWith(fixed(testOnly.host))
+      const link = { call: () => Promise.reject() }
+      const place = { host: '127.0.0.1', link, leaving: new AbortController().signal }
+      const taken = Number(new URL(first.address).port)
+      await expect(listen({ ...place, port: taken })).rejects.toThrow(`port ${taken}`)
+      expect(env.waiting).toBe(waiting)
+      const server = await listen({ ...place, port: 0 })
+      expect(env.waiting).toBe(lessOnBun ? waiting : waiting + 1)
+      await server.close()
+      expect(env.waiting).toBe(waiting)
+    })
+
     test('one side that encrypts and one that does not are told so, or understand nothing', async () => {
       const encrypted = await serving(fixed(testOnly.host))
       const plain = await serving()

@@ -101,7 +101,8 @@ const servicesOf = (setup: Setup, share: Share | undefined): readonly Service[] 
   return services.filter(({ contract }) => share.services.includes(contract.name))
 }
 
-const queriesOf = (contracts: readonly Contract[]): ReadonlySet<string> =>
+/** Queries, as `contract.operation`. */
+export const queriesOf = (contracts: readonly Contract[]): ReadonlySet<string> =>
   new Set(
     contracts.flatMap(({ name, operations }) =>
       Object.entries(operations).flatMap(([operation, { kind }]) =>

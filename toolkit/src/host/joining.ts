@@ -72,7 +72,7 @@ export interface JoinOptions {
   readonly secret: () => Promise<Uint8Array>
   /** Contracts of this host's services. */
   readonly contracts: readonly Contract[]
-  /** Operations of the system that change nothing, as `contract.operation`. */
+  /** Queries of the system, as `contract.operation`. */
   readonly queries: ReadonlySet<string>
 }
 
@@ -130,6 +130,7 @@ export const join = (options: JoinOptions): Joined => {
     env,
     directory,
     linkTo: transport.linkTo,
+    forget: transport.forget,
     reads: ({ target }) => options.queries.has(target),
     failed: (error) => log.warn('the directory does not say all hosts', {}, error),
   })

@@ -34,6 +34,7 @@ test('what cannot be used is told at the start, with setting and file, and nothi
   const cases: readonly (readonly [string, Readonly<Record<string, string>>, (() => number)?])[] = [
     [`SERVAL_LINK_CERT (${fileOf('cert')}): there is no certificate in PEM`, { cert: 'x' }],
     [`SERVAL_LINK_CERT (${fileOf('cert')}): a certificate cannot be read`, { cert: '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----' }],
+    [`SERVAL_LINK_CERT (${fileOf('cert')}): cannot be used for TLS`, { cert: `${host.cert}-----BEGIN CERTIFICATE-----\nM-IB\n-----END CERTIFICATE-----\n` }],
     [`SERVAL_LINK_CERT (${fileOf('cert')}): expired on Feb  1 00:00:00 2020 GMT`, expired],
     [`SERVAL_LINK_CERT (${fileOf('cert')}): is not valid before Jan  1 00:00:00 2020 GMT`, host, () => 0],
     [`SERVAL_LINK_CERT (${fileOf('cert')}): is not signed by SERVAL_LINK_CA (${fileOf('ca')})`, { ca: other.ca }],
@@ -52,6 +53,22 @@ test('what cannot be used is told at the start, with setting and file, and nothi
   expect(() => read({ SERVAL_LINK_CA: '' })).toThrow(
     'SERVAL_LINK_CERT, SERVAL_LINK_KEY, SERVAL_LINK_CA: set all three, or none',
   )
+})
+
+test('files that are half written are not taken, wherever they are cut', () => {
+  const { host, other } = testOnly
+  const certificates = read()
+  const cut = 'not every BEGIN line has its END line'
+  for (const left of [10, 25, 200, other.ca.length - 30, other.ca.length - 8]) {
+    const half = other.ca.slice(0, left)
+    for (const part of ['cert', 'ca'] as const) {
+      write({ ...host, [part]: `${host[part]}${half}` })
+      expect(() => certificates?.renew(), `${part}, ${left}`).toThrow(cut)
+    }
+  }
+  expect(certificates?.current).toEqual(host)
+  write({ ...host, ca: `${host.ca}${other.ca}`.replaceAll('\n', '\r\n') })
+  expect(certificates?.renew()).toBe(true)
 })
 
 test('renewed files are taken; those that do not fit are not, and the former stay', () => {

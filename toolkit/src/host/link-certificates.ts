@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { failure } from '../base/failure.ts'
 import type { Certificates, Credentials } from '../link/certificates.ts'
 import type { Settings } from './settings.ts'
@@ -20,6 +21,10 @@ const contentOf = (files: Files, part: Part): string => {
 }
 
 const certificatesIn = (files: Files, part: Part, text: string): readonly X509Certificate[] => {
+  const lines = text.match(/^-----.*$/gm) ?? []
+  const ends = lines.filter((line) => /^-----END .+-----\s*$/.test(line))
+  if (lines.length !== 2 * ends.length)
+    throw wrong(files, part, 'not every BEGIN line has its END line: it may be half written')
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
   if (blocks.length === 0) throw wrong(files, part, 'there is no certificate in PEM')
   try {
@@ -54,7 +59,13 @@ const checked = (files: Files, nowMs: number): Credentials => {
   const signs = (issuer: X509Certificate) => own.checkIssued(issuer) && own.verify(issuer.publicKey)
   if (![...authorities, ...chain.slice(1)].some(signs))
     throw wrong(files, 'cert', `is not signed by ${names.ca} (${files.ca})`)
-  return { cert, key, ca }
+  const credentials = { cert, key, ca }
+  try {
+    createSecureContext(credentials)
+  } catch {
+    throw wrong(files, 'cert', 'cannot be used for TLS')
+  }
+  return credentials
 }
 
 /**

@@ -23,10 +23,12 @@ const setting = (
     announce: () => Promise.resolve(),
   }
   const counts = new Map<string, number>()
+  const forgotten: string[] = []
   const link = balancedLink({
     env,
     directory,
     reads: ({ operation }) => operation === 'look',
+    forget: (address) => forgotten.push(address),
     linkTo: (address) => {
       if (address === 'none') throw new TypeError('Invalid URL')
       return {
@@ -47,7 +49,15 @@ const setting = (
     for (let nth = 0; nth < times; nth++) await call()
     return Object.fromEntries(counts)
   }
-  return { env, link, call, calls, counts, tell: (peers: readonly Peer[]) => tell(peers) }
+  return {
+    env,
+    link,
+    call,
+    calls,
+    counts,
+    forgotten,
+    tell: (peers: readonly Peer[]) => tell(peers),
+  }
 }
 
 test('calls go to the hosts that serve the contract, about as many to each', async () => {
@@ -68,6 +78,16 @@ test('a host whose address changes is called there; one whose address is none fa
   expect(await calls(20)).toEqual({ c: 20 })
   tell([{ ...peer('a'), address: 'none' }])
   expect(await call()).toBe('unavailable')
+})
+
+test('an address at which no host is known any more is forgotten', () => {
+  const { tell, forgotten } = setting([peer('a'), { ...peer('b'), address: 'c' }])
+  tell([peer('a'), peer('b')])
+  expect(forgotten).toEqual(['c'])
+  tell([{ ...peer('started anew'), address: 'a' }])
+  expect(forgotten).toEqual(['c', 'b'])
+  tell([])
+  expect(forgotten).toEqual(['c', 'b', 'a'])
 })
 
 test('a host that answers slowly gets fewer', async () => {

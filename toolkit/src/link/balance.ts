@@ -8,7 +8,9 @@ export interface BalanceOptions {
   readonly env: Env
   readonly directory: Directory
   readonly linkTo: (address: string) => Link
-  /** Whether a call changes nothing, so that a new host may run it for practice; default: none. */
+  /** Hears of addresses at which no host is known any more. */
+  readonly forget?: (address: string) => void
+  /** Whether a second run of a call is harmless, as a query's is, so that a new host may run it for practice; default: none. */
   readonly reads?: (call: Call) => boolean
   /** Hears why the directory does not answer. */
   readonly failed?: (error: unknown) => void
@@ -112,7 +114,7 @@ const linked = (linkTo: (address: string) => Link, address: string): Link => {
  * sent goes to another host at once.
  */
 export const balancedLink = (options: BalanceOptions): BalancedLink => {
-  const { env, directory, linkTo, reads = () => false, ejectAfter = 5 } = options
+  const { env, directory, linkTo, forget, reads = () => false, ejectAfter = 5 } = options
   let targets = new Map<string, Target>()
   let byContract = new Map<string, readonly Target[]>()
 
@@ -131,6 +133,8 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
       const target = targets.get(id)
       return target === undefined ? [] : contracts.map((contract) => ({ contract, target }))
     })
+    const named = new Set(peers.map(({ address }) => address))
+    for (const { address } of known.values()) if (!named.has(address)) forget?.(address)
     byContract = new Map(
       [...Map.groupBy(all, ({ contract }) => contract)].map(([contract, hosts]) => [
         contract,

@@ -1,4 +1,6 @@
+import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
+import { failure } from '../base/failure.ts'
 import type { Peer } from './directory.ts'
 import { directoryFrom, namesFrom, withOptions } from './directory-setting.ts'
 import { staticDirectory } from './static-directory.ts'
@@ -54,6 +56,29 @@ test('what comes before the first colon says which directory it is', () => {
       `DIRECTORY must be one of http:…, static:…; it is ${JSON.stringify(text)}`,
     )
   expect(() => made('static:a')).toThrow('DIRECTORY (static): an entry is contracts=addresses')
+})
+
+test('what is wrong is told without passwords and tokens', () => {
+  for (const text of [
+    'consul:http://user:s3cret@127.0.0.1:8500',
+    'consul:user:s3cr@et,s3cret@127.0.0.1',
+    'consul:http://127.0.0.1:8500?service=shop&token=s3cret',
+    'konsul://user:s3cret@127.0.0.1',
+    'static:all=wire://user:s3cret@10.0.0.7:7070',
+  ])
+    try {
+      directoryFrom('DIRECTORY', text, {
+        consul: (at) => {
+          throw failure('misconfigured', `the address is a URL, not ${at}`)
+        },
+        static: (at) => staticDirectory({ contracts, at }),
+      })
+      expect.unreachable()
+    } catch (error) {
+      const said = inspect(error, { depth: 9 })
+      expect(said).toContain('DIRECTORY')
+      expect(said).not.toContain('s3c')
+    }
 })
 
 test('options and names of a directory are read, and mistakes in them told', () => {

@@ -21,6 +21,7 @@ const named =
         close: Promise.resolve,
       }),
     linkTo: (address) => ({ call: () => Promise.resolve({ value: `${address} over ${name}` }) }),
+    forget: () => undefined,
     close: () => undefined,
   })
 const all = { wire: named('wire'), http: named('http') }

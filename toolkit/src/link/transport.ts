@@ -37,6 +37,8 @@ export interface Transport {
   /** Rejects with `cannot-start` when the address cannot be had. */
   listen(options: TransportListening): Promise<TransportServer>
   linkTo(address: string): Link
+  /** No host is known there any more: its link takes no new calls, and ends after those under way. */
+  forget(address: string): void
   /** Ends the links' connections. */
   close(): void
 }
@@ -62,6 +64,9 @@ export const transports =
       listen: (options) => own.listen(options),
       // An encrypted way is the same one: `wires`, `https`.
       linkTo: (address) => named(new URL(address).protocol.replace(/s?:$/, '')).linkTo(address),
+      forget: (address) => {
+        for (const transport of opened.values()) transport.forget(address)
+      },
       close: () => {
         for (const transport of opened.values()) transport.close()
       },

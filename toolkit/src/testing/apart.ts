@@ -4,6 +4,7 @@ import { httpTransport } from '../engines/http/index.ts'
 import { joseIdentities } from '../engines/jose/index.ts'
 import { wireTransport } from '../engines/sockets/index.ts'
 import type { Directory, Peer } from '../link/directory.ts'
+import { queriesOf } from '../host/host.ts'
 import { join } from '../host/joining.ts'
 import { startServices, type RunningServices, type ServicesOptions } from '../host/services.ts'
 import { isFeed, type Call, type Link, type Reply } from '../link/call.ts'
@@ -66,6 +67,7 @@ const directTransport = (): OpenTransport => {
         listening.get(address)?.call(call) ??
         Promise.reject(failure('unavailable', `${call.target}: nobody listens at ${address}`)),
     }),
+    forget: () => undefined,
     close: () => undefined,
   })
 }
@@ -128,7 +130,7 @@ export const startApart = async (options: ApartOptions): Promise<RunningServices
       seedOf: (issuer) => bytesOf(`test/identity/${issuer}`),
       secret: () => bytesOf('test/link'),
       contracts: mine,
-      queries: new Set(),
+      queries: queriesOf(contracts),
     })
     let server: TransportServer | undefined
     const running = await startServices({

@@ -201,6 +201,19 @@ test('a refusal is told to who starts; that Consul is away keeps nobody from sta
   await own.announce(undefined)
 })
 
+test('after a refusal a host can be registered', async () => {
+  const { fake } = await fakeConsul()
+  fake.instead.set('register', (response) => void response.writeHead(403).end('no'))
+  const own = directoryAt(fake.address)
+  ends.push(() => own.announce(undefined))
+  await expect(own.announce(peer('one', ['a']))).rejects.toThrow('403')
+  fake.instead.clear()
+  await own.announce(peer('one', ['a']))
+  expect([...fake.services.keys()]).toEqual(['one'])
+  await own.announce(undefined)
+  expect(fake.services.size).toBe(0)
+})
+
 test('changes are waited for by index; one that went backwards is begun anew', async () => {
   expect(nextIndex(5, '7')).toBe(7)
   expect(nextIndex(5, '5')).toBe(5)

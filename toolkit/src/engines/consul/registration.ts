@@ -100,8 +100,10 @@ export const registration = ({ env, api, service, passMs }: RegistrationOptions)
       })
       if (keeping === undefined) keeping = loop({ env, turn, failed })
       else keeping.wake()
+      const kept = keeping
       return registered.catch((refused: unknown) => {
-        void keeping?.stop()
+        if (keeping === kept) keeping = undefined
+        void kept.stop()
         throw refused
       })
     },

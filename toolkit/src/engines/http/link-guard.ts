@@ -36,7 +36,9 @@ export const guarded = (
   else {
     const renewed = (credentials: Credentials) =>
       server.setSecureContext?.({ ...credentials, ...mutualTls })
-    server.once('close', keepRenewed({ env, log }, certificates, renewed))
+    server.once('listening', () =>
+      server.once('close', keepRenewed({ env, log }, certificates, renewed)),
+    )
   }
   return (socket) => strangers.delete(socket)
 }

@@ -20,7 +20,7 @@ const unconnected = new Set([
   'EADDRNOTAVAIL',
 ])
 
-const { minVersion } = mutualTls
+const { minVersion, rejectUnauthorized } = mutualTls
 // The authority is the fleet's own; hosts come and go, under whatever names.
 const checkServerIdentity = () => undefined
 
@@ -67,7 +67,7 @@ export const sendHttp = (
   const agent =
     certificates === undefined
       ? new Agent(kept)
-      : new TlsAgent({ ...kept, minVersion, checkServerIdentity })
+      : new TlsAgent({ ...kept, minVersion, rejectUnauthorized, checkServerIdentity })
   const open = certificates === undefined ? openRequest : openTlsRequest
   const send: SendHttp = ({ address, method, target, headers, body, signal }) =>
     new Promise((resolve, reject) => {

@@ -34,6 +34,8 @@ export const httpTransport =
         }
       },
       linkTo: (address) => httpLink({ env, send, identities, address }),
+      // A link holds nothing, and an idle connection ends after half a minute.
+      forget: () => undefined,
       close,
     }
   }

@@ -57,7 +57,10 @@ export const kubernetesApi = (env: Env, server: string, account: string): Kubern
               accept: 'application/json',
               ...(token !== undefined && { authorization: `Bearer ${token.trim()}` }),
             },
-            ...(ca !== undefined && url.protocol === 'https:' && { ca }),
+            ...(url.protocol === 'https:' && {
+              rejectUnauthorized: true,
+              ...(ca !== undefined && { ca }),
+            }),
             // Each request is a long one: none finds a connection that is being closed.
             agent: false,
             signal: AbortSignal.any([signal, late.signal]),

@@ -119,15 +119,17 @@ export const kubernetesDirectory = (options: KubernetesDirectoryOptions): Direct
         const found = new Map<string, Slice>()
         let but: unknown
         let next: string | undefined
+        let listed: string
         do {
           const asked = { limit: String(pageSize), ...(next !== undefined && { continue: next }) }
           const body = await textOf(api.get(path(asked), listMs, signal), maxPageBytes)
           const { metadata, items } = parsed(Page, 'a list of slices', jsonOf(body))
           for (const item of items) but ??= put(found, item)
-          version = metadata.resourceVersion
+          listed = metadata.resourceVersion
           next = metadata.continue || undefined
         } while (next !== undefined && found.size < mostSlices)
         slices = found
+        version = listed
         tell(but)
       }
 

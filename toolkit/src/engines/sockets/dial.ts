@@ -12,7 +12,7 @@ const placeOf = (address: string) => {
   return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
 }
 
-const { minVersion } = mutualTls
+const { minVersion, rejectUnauthorized } = mutualTls
 // The authority is the fleet's own; hosts come and go, under whatever names.
 const checkServerIdentity = () => undefined
 
@@ -27,7 +27,13 @@ export const dialSocket =
       const socket: Socket =
         certificates === undefined
           ? connect(place)
-          : connectTls({ ...certificates.current, ...place, minVersion, checkServerIdentity })
+          : connectTls({
+              ...certificates.current,
+              ...place,
+              minVersion,
+              rejectUnauthorized,
+              checkServerIdentity,
+            })
       const fail = (cause?: Error) => {
         clearTimeout(late)
         socket.destroy()

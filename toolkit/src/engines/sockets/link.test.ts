@@ -106,3 +106,26 @@ test('a host that leaves says that it did not run the call, and answers those th
   await drained
   close()
 })
+
+test('a host that is no longer known is let go of after what is under way; closing ends that too', async () => {
+  const answers: (() => void)[] = []
+  const { server } = await serve({
+    call: () => new Promise((resolve) => answers.push(() => resolve({ value: 'said' }))),
+  })
+  const { linkTo, forget, close } = transportOf()
+  const before = linkTo(server.address)
+  const finished = before.call(callTo('read'))
+  await eventually(() => answers.length === 1, 'the call')
+  forget(server.address)
+  expect(await failed(before.call(callTo('read')))).toMatchObject({ ran: 'not-sent' })
+  answers[0]?.()
+  expect(await finished).toEqual({ value: 'said' })
+  const anew = linkTo(server.address)
+  expect(anew).not.toBe(before)
+  const cut = failed(anew.call(callTo('read')))
+  await eventually(() => answers.length === 2, 'the call')
+  forget(server.address)
+  close()
+  expect(await cut).toMatchObject({ code: 'unknown-outcome' })
+  await server.close()
+})

@@ -47,7 +47,9 @@ const overTls = (
   })
   const renewed = (credentials: Credentials) =>
     server.setSecureContext({ ...credentials, ...mutualTls })
-  server.once('close', keepRenewed({ env, log }, certificates, renewed))
+  server.once('listening', () =>
+    server.once('close', keepRenewed({ env, log }, certificates, renewed)),
+  )
   return server
 }
 

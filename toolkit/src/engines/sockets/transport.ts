@@ -15,6 +15,8 @@ export const wireTransport =
   ({ certificates }: WireTransportOptions = {}): OpenTransport =>
   ({ env, log, identities, secret }) => {
     const links = new Map<string, WireLink>()
+    /** Those to hosts that are no longer known, with calls under way. */
+    const leaving = new Set<WireLink>()
     const dial = dialSocket(certificates)
     return {
       listen: async ({ host, port, link, leaving }) => {
@@ -39,8 +41,16 @@ export const wireTransport =
         links.set(address, link)
         return link
       },
+      forget: (address) => {
+        for (const one of leaving) if (one.gone) leaving.delete(one)
+        const link = links.get(address)
+        if (link === undefined) return
+        links.delete(address)
+        leaving.add(link)
+        link.leave()
+      },
       close: () => {
-        for (const link of links.values()) link.close()
+        for (const link of [...links.values(), ...leaving]) link.close()
       },
     }
   }

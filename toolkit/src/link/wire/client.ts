@@ -21,6 +21,10 @@ export interface WireLinkOptions {
 }
 
 export interface WireLink extends Link {
+  /** Takes no new calls, and ends its connections after those under way. */
+  leave(): void
+  /** Whether it has left, and no connection is left. */
+  readonly gone: boolean
   /** Ends its connections; calls under way fail. */
   close(): void
 }
@@ -211,6 +215,15 @@ export const wireLink = (options: WireLinkOptions): WireLink => {
         throw failure('cancelled', `${call.target}: the caller gave up`, { ran: 'not-sent' })
       if (current?.takesMore === true) return current.call(call, token)
       return (await connected(call.signal)).call(call, token)
+    },
+    leave: () => {
+      over = true
+      current = undefined
+      for (const { connection } of connections)
+        connection.closeAfterLast(failure('unavailable', `${address} is no longer called`))
+    },
+    get gone() {
+      return over && connections.size === 0 && connecting === undefined
     },
     close: () => {
       over = true

@@ -68,6 +68,8 @@ export class Connection implements PipeEvents {
   #woken = false
   #stuck = 0
   #forgetBeat: () => void
+  /** Why it ends with its last stream. */
+  #last: ServalError | undefined
 
   constructor({ env, side, secret, pipe, owner }: ConnectionOptions) {
     this.#env = env
@@ -134,6 +136,13 @@ export class Connection implements PipeEvents {
   end(stream: Stream): void {
     this.#outbox.drop(stream)
     if (this.streams.delete(stream.id)) this.#partial -= stream.partial
+    this.#endIfLast()
+  }
+
+  /** Ends the connection when no stream is left; none must begin any more. */
+  closeAfterLast(why: ServalError): void {
+    this.#last = why
+    this.#endIfLast()
   }
 
   wasTaken(stream: Stream): boolean {
@@ -309,6 +318,10 @@ export class Connection implements PipeEvents {
     }
     if (silent) this.#outbox.control(frame.ping)
     this.#forgetBeat = this.#env.after(beatMs, this.#beat)
+  }
+
+  #endIfLast(): void {
+    if (this.#last !== undefined && this.streams.size === 0) this.close(this.#last)
   }
 
   #over(why: ServalError): void {

@@ -69,7 +69,6 @@ class Serving extends Stream {
   override cancelled(): void {
     this.#client.connection.end(this)
     this.stop(failure('cancelled', 'the caller gave up'))
-    this.#client.answered()
   }
 
   override overfull(maxBytes: number): void {
@@ -161,10 +160,7 @@ class Serving extends Stream {
   #end(type: number, content?: string | Uint8Array): void {
     const { connection } = this.#client
     connection.send(this, type, content)
-    const over = () => {
-      connection.end(this)
-      this.#client.answered()
-    }
+    const over = () => connection.end(this)
     const sending = connection.sent(this)
     if (sending === undefined) over()
     else void sending.then(over)
@@ -180,8 +176,6 @@ class Client implements ConnectionOwner {
   readonly #notStrange: () => void
   readonly #ended: (why: ServalError) => void
   readonly #tokens = new Map<number, string>()
-  /** Whether the client has said that no more calls come: what it sent before that is not lost. */
-  #done = false
 
   constructor(
     options: WireServerOptions,
@@ -221,9 +215,9 @@ class Client implements ConnectionOwner {
     throw failure('unavailable', 'the link: the identity of a call is no longer known')
   }
 
+  /** No more calls come; those that came before are answered. */
   leaving(): void {
-    this.#done = true
-    this.answered()
+    this.connection.closeAfterLast(draining())
   }
 
   leave(): void {
@@ -231,11 +225,6 @@ class Client implements ConnectionOwner {
     this.connection.tell(frame.leaving)
     for (const stream of this.connection.streams.values())
       if (stream instanceof Serving) stream.leave()
-  }
-
-  /** After the last answer the connection ends. */
-  answered(): void {
-    if (this.#done && this.connection.streams.size === 0) this.connection.close(draining())
   }
 
   closed(why: ServalError): void {

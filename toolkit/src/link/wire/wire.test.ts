@@ -274,6 +274,37 @@ test('a connection that has no numbers left is replaced, and nothing that it car
   await eventually(() => open() <= 1, 'the end of the connections that were used up')
 })
 
+test('a link that leaves ends after the calls and feeds under way, however large, and takes no more', async () => {
+  let answer: () => void = () => undefined
+  async function* feed() {
+    yield 1
+    await new Promise<void>((resolve) => (answer = resolve))
+    yield 2
+  }
+  const { linkWith, servers } = wired(
+    answering(({ operation, input }) => ({
+      value: operation === 'feed' ? feed() : String(input).length,
+    })),
+  )
+  const link = linkWith()
+  const reply = await link.call(callTo('feed'))
+  if (!isFeed(reply)) throw new Error('it is no feed')
+  const items = reply.value[Symbol.asyncIterator]()
+  expect(await items.next()).toMatchObject({ value: 1 })
+  const large = link.call(callTo('read', { input: 'x'.repeat(1_000_000) }))
+  const small = link.call(callTo('read', { input: 'x' }))
+  for (let nth = 0; nth < 5; nth++) await Promise.resolve()
+  link.leave()
+  expect(await failed(link.call(callTo('read')))).toMatchObject({ code: 'unavailable', ran: 'not-sent', retryable: true }) // prettier-ignore
+  expect([await large, await small]).toEqual([{ value: 1_000_000 }, { value: 1 }])
+  expect([link.gone, at(servers, 0).over]).toEqual([false, false])
+  answer()
+  expect(await items.next()).toMatchObject({ value: 2 })
+  expect(await items.next()).toMatchObject({ done: true })
+  await eventually(() => link.gone && at(servers, 0).over, 'the end of the connection')
+  expect(servers).toHaveLength(1)
+})
+
 test('a call and a reply that are too large fail alone', async () => {
   const { linkWith, clients } = wired(
     answering(({ operation }) => ({ value: operation === 'large' ? 'ü'.repeat(10_000_000) : 1 })),
