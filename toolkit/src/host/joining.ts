@@ -15,6 +15,7 @@ import { gate, servesCall } from './gate.ts'
 import { openHealth, type HealthSetup } from './health.ts'
 import { naming } from './naming.ts'
 import type { Address } from './setup.ts'
+import { telling } from './telling.ts'
 
 /** How a setup's hosts find and call each other. */
 export interface FleetSetup {
@@ -55,7 +56,7 @@ export interface Joined {
   serve(edge: boolean): Promise<void>
   /** Resolves when each contract is served somewhere. */
   complete(contracts: readonly Contract[]): Promise<void>
-  /** Tells every host of events; resolves when they have dropped what is old, or after a quarter of a second. */
+  /** Tells every host of events; resolves when they have dropped what is old, or after a quarter of a second. Who failed the last time is not waited for. */
   spread(events: readonly Broadcast[]): Promise<unknown>
   /** Has others call elsewhere, and refuses who calls all the same. */
   leave(): Promise<void>
@@ -134,6 +135,9 @@ export const join = (options: JoinOptions): Joined => {
     reads: ({ target }) => options.queries.has(target),
     failed: (error) => log.warn('the directory does not say all hosts', {}, error),
   })
+  const tell = telling((host: Link, events: readonly Broadcast[]) =>
+    inTime(hearCall(env, events), (call) => host.call(call)),
+  )
   let address = ''
   let state: 'starting' | 'serving' | 'leaving' = 'starting'
   let closeHealth: () => unknown = () => undefined
@@ -187,10 +191,7 @@ export const join = (options: JoinOptions): Joined => {
         if (missing.size > 0) await env.sleep(50)
       }
     },
-    spread: (events) =>
-      Promise.allSettled(
-        link.others(id).map((host) => inTime(hearCall(env, events), (call) => host.call(call))),
-      ),
+    spread: (events) => tell(link.others(id), events),
     leave: async () => {
       state = 'leaving'
       await directory.announce(undefined)

@@ -14,7 +14,7 @@ export const telling = <Host extends object, What>(
           () => failed.delete(host),
           () => failed.add(host),
         )
-        return awaited ? told : undefined
+        return awaited ? told : Promise.resolve()
       }),
     )
 }
