@@ -1,7 +1,6 @@
 import { failure } from '../base/failure.ts'
 import { sha256 } from '../base/hash.ts'
 import { httpTransport } from '../engines/http/index.ts'
-import { joseIdentities } from '../engines/jose/index.ts'
 import { wireTransport } from '../engines/sockets/index.ts'
 import type { Directory, Peer } from '../link/directory.ts'
 import { queriesOf } from '../host/host.ts'
@@ -106,6 +105,8 @@ const bytesOf = (text: string): Promise<Uint8Array<ArrayBuffer>> =>
 /** Starts each service in a host of its own, and one host more for those who call from outside. */
 export const startApart = async (options: ApartOptions): Promise<RunningServices> => {
   const { env, log, linked, loses, twice = false, services, ...rest } = options
+  // Only when it is needed: the package `jose` is an optional one.
+  const { joseIdentities } = await import('../engines/jose/index.ts')
   const directory = directoryInMemory()
   const all = { direct: directTransport(), http: httpTransport(), wire: wireTransport() }
   const chosen = transports(all, linked)
