@@ -3,7 +3,7 @@ import { failure } from '../../base/failure.ts'
 import type { SqlServer } from '../sql/database.ts'
 import { checkName, databaseOn, perService, type Reach } from './reached.ts'
 import { running } from './running.ts'
-import { sharedDatabase } from './shared.ts'
+import { sharedDatabase } from './shared-database.ts'
 import { startDatabase } from './start.ts'
 
 export interface PgliteOptions {
