@@ -1,6 +1,7 @@
 import { failures, type FailureKind, type ServalError } from '../base/failure.ts'
 import type { InputError } from '../contract/index.ts'
 import type { HttpReply } from '../link/http.ts'
+import { standardMembers } from '../link/problem-document.ts'
 
 /** The one table from a failure's kind to an HTTP status. */
 export const statusOf: Readonly<Record<FailureKind, number>> = {
@@ -72,19 +73,9 @@ export const problemReply = (problem: ProblemDocument): HttpReply => {
   }
 }
 
-const reservedMembers = new Set([
-  'type',
-  'title',
-  'status',
-  'detail',
-  'instance',
-  'code',
-  'correlationId',
-])
-
 const membersOf = (error: ServalError): Record<string, unknown> =>
   typeof error.data === 'object' && error.data !== null
-    ? Object.fromEntries(Object.entries(error.data).filter(([name]) => !reservedMembers.has(name)))
+    ? Object.fromEntries(Object.entries(error.data).filter(([name]) => !standardMembers.has(name)))
     : {}
 
 const headersOf = (error: ServalError): Record<string, string> => {

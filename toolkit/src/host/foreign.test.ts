@@ -5,10 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { systemEnv } from '../base/env.ts'
 import { command, contract, get, post, query } from '../contract/index.ts'
-import { listenHttp } from '../engines/http/index.ts'
 import { joseIdentities } from '../engines/jose/index.ts'
-import { memoryCache } from '../engines/memory-cache/index.ts'
-import { memoryStores } from '../engines/memory/index.ts'
 import { wireTransport } from '../engines/sockets/index.ts'
 import type { Directory, Peer } from '../link/directory.ts'
 import { foreignService } from '../service/foreign.ts'
@@ -17,8 +14,8 @@ import { logger } from '../telemetry/log.ts'
 import { partsOf, rolesOf } from './foreign.ts'
 import { startHost, type RunningHost, type Share } from './host.ts'
 import type { FleetSetup } from './joining.ts'
-import { secretText } from './secret.ts'
 import type { Setup } from './setup.ts'
+import { testSetup } from './test-setup.suite.ts'
 
 const env = systemEnv()
 const Said = z.object({ said: z.string() })
@@ -67,21 +64,12 @@ beforeEach(async () => {
   ends.push(() => (server.closeAllConnections(), server.close()))
 })
 
-const setupOf = (more: Partial<Setup> = {}): Setup => ({
-  system: { name: 'map', title: 'A map', version: '1', services: [nearService, builtIn] },
-  foreign: [foreignService(far, { address })],
-  development: false,
-  stores: memoryStores(),
-  cache: memoryCache({}),
-  ports: {},
-  listen: listenHttp,
-  edge: {},
-  authenticate: () => () => Promise.resolve(undefined),
-  public: { host: '127.0.0.1', port: 0 },
-  operator: { host: '127.0.0.1', port: 0 },
-  masterSecret: secretText('a secret that only this test knows', 'SECRET'),
-  ...more,
-})
+const setupOf = (more: Partial<Setup> = {}): Setup =>
+  testSetup({
+    system: { name: 'map', title: 'A map', version: '1', services: [nearService, builtIn] },
+    foreign: [foreignService(far, { address })],
+    ...more,
+  })
 const start = async (setup: Setup, share?: Share): Promise<RunningHost> => {
   const log = logger({ env, level: 'error', write: () => undefined })
   const host = await startHost({ setup, env, log, ...(share && { share }) })

@@ -2,9 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { systemEnv } from '../base/env.ts'
 import { command, contract, event, get, post, problem, put, query } from '../contract/index.ts'
-import { httpTransport, listenHttp } from '../engines/http/index.ts'
+import { httpTransport } from '../engines/http/index.ts'
 import { joseIdentities } from '../engines/jose/index.ts'
-import { memoryCache } from '../engines/memory-cache/index.ts'
 import { memoryRepository, memoryStores } from '../engines/memory/index.ts'
 import { wireTransport } from '../engines/sockets/index.ts'
 import type { Directory, Peer } from '../link/directory.ts'
@@ -14,8 +13,8 @@ import { repository } from '../store/repository.ts'
 import { logger } from '../telemetry/log.ts'
 import { eventually } from '../testing/eventually.ts'
 import { startHost, type RunningHost, type Share } from './host.ts'
+import { testSetup } from './test-setup.suite.ts'
 import type { Setup } from './setup.ts'
-import { secretText } from './secret.ts'
 
 /* A system of three services, whole in one host, and each in a host of its own: what a client sees is the same. */
 
@@ -187,32 +186,24 @@ for (const { name, shares, transport } of cases)
     let key = ''
     beforeAll(async () => {
       const directory = openDirectory()
-      const setup = (): Setup => ({
-        system: {
-          name: 'town',
-          title: 'A town',
-          version: '1',
-          services: [signsService, frontService, copiesService],
-        },
-        development: false,
-        // Each host closes its own on a real engine; here they share one.
-        stores: { ...stores, close: () => Promise.resolve() },
-        cache: memoryCache({}),
-        ports: {},
-        listen: listenHttp,
-        edge: {},
-        authenticate: () => () => Promise.resolve(undefined),
-        public: { host: '127.0.0.1', port: 0 },
-        operator: { host: '127.0.0.1', port: 0 },
-        masterSecret: secretText('a secret that only this test knows', 'SECRET'),
-        fleet: {
-          roles: {},
-          link: { host: '127.0.0.1', port: 0 },
-          directory: directory(),
-          transport,
-          identities: joseIdentities,
-        },
-      })
+      const setup = () =>
+        testSetup({
+          system: {
+            name: 'town',
+            title: 'A town',
+            version: '1',
+            services: [signsService, frontService, copiesService],
+          },
+          // Each host closes its own on a real engine; here they share one.
+          stores: { ...stores, close: () => Promise.resolve() },
+          fleet: {
+            roles: {},
+            link: { host: '127.0.0.1', port: 0 },
+            directory: directory(),
+            transport,
+            identities: joseIdentities,
+          },
+        })
       const log = logger({ env, level: 'error', write: (line) => errors.push(line) })
       // All at once: they need each other to start.
       hosts.push(

@@ -8,8 +8,7 @@ import { dnsDirectory } from '../engines/dns/index.ts'
 import { dnsServer } from '../engines/dns/dns-server.suite.ts'
 import { httpTransport, listenHttp } from '../engines/http/index.ts'
 import { joseIdentities } from '../engines/jose/index.ts'
-import { memoryCache } from '../engines/memory-cache/index.ts'
-import { memoryRepository, memoryStores } from '../engines/memory/index.ts'
+import { memoryRepository } from '../engines/memory/index.ts'
 import { wireTransport } from '../engines/sockets/index.ts'
 import type { Directory } from '../link/directory.ts'
 import { balancedLink } from '../link/balance.ts'
@@ -20,8 +19,7 @@ import { repository } from '../store/repository.ts'
 import { logger } from '../telemetry/log.ts'
 import { eventually } from '../testing/eventually.ts'
 import { startHost, type RunningHost, type Share } from './host.ts'
-import { secretText } from './secret.ts'
-import type { Setup } from './setup.ts'
+import { testSetup } from './test-setup.suite.ts'
 
 /* Two services that call each other, and read each other's events, each in a host of its own: neither can start without the other. */
 
@@ -123,18 +121,8 @@ interface Asked {
 const logged: string[] = []
 const start = async (asked: Asked): Promise<RunningHost> => {
   const { share, directory, host, port, health } = asked
-  const setup: Setup = {
+  const setup = testSetup({
     system: { name: 'map', title: 'A map', version: '1', services: [eastService, westService] },
-    development: false,
-    stores: memoryStores(),
-    cache: memoryCache({}),
-    ports: {},
-    listen: listenHttp,
-    edge: {},
-    authenticate: () => () => Promise.resolve(undefined),
-    public: { host: '127.0.0.1', port: 0 },
-    operator: { host: '127.0.0.1', port: 0 },
-    masterSecret: secretText('a secret that only this test knows', 'SECRET'),
     fleet: {
       roles: {},
       link: { host, port },
@@ -153,7 +141,7 @@ const start = async (asked: Asked): Promise<RunningHost> => {
         },
       }),
     },
-  }
+  })
   const log = logger({ env, level: 'warn', write: (line) => logged.push(line) })
   const running = await startHost({ setup, env, log, share })
   ends.push(() => running.drain())

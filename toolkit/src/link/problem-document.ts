@@ -8,7 +8,8 @@ export interface ProblemDocument {
   readonly members: Readonly<Record<string, unknown>> | undefined
 }
 
-const standardMembers = new Set([
+/** Members that a problem document has of its own: a problem's data has others. */
+export const standardMembers: ReadonlySet<string> = new Set([
   'type',
   'title',
   'status',

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { afterEach, expect, test } from 'vitest'
 import { systemEnv, type Env } from '../../base/env.ts'
 import type { Peer } from '../../link/directory.ts'
+import { watchedDirectory } from '../../link/watched-directory.suite.ts'
 import { eventually } from '../../testing/eventually.ts'
 import { manualEnv } from '../../testing/manual-env.ts'
 import { consulDirectory, nextIndex } from './directory.ts'
@@ -98,20 +99,9 @@ const directoryAt = (at: string, token = '', env: Env = systemEnv()) =>
   consulDirectory({ env, at, token, passMs: 20 })
 
 const watched = (directory: ReturnType<typeof directoryAt>) => {
-  const told: string[] = []
-  const failed: string[] = []
-  ends.push(
-    directory.watch(
-      (peers) =>
-        told.push(
-          peers.map((peer) => `${peer.id}@${peer.address}=${peer.contracts.join('+')}`).join(' '),
-        ),
-      (error) => failed.push(String(error)),
-    ),
-  )
-  const becomes = (wanted: string) =>
-    eventually(() => told.at(-1) === wanted, `${wanted} (${told.at(-1)}, ${failed.at(-1)})`)
-  return { told, failed, becomes }
+  const { end, ...watching } = watchedDirectory(directory)
+  ends.push(end)
+  return watching
 }
 
 const peer = (

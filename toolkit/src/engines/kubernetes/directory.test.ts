@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { systemEnv, type Env } from '../../base/env.ts'
+import { watchedDirectory } from '../../link/watched-directory.suite.ts'
 import { eventually } from '../../testing/eventually.ts'
 import { manualEnv } from '../../testing/manual-env.ts'
 import { kubernetesDirectory } from './directory.ts'
@@ -121,8 +122,6 @@ const folder = () => {
 }
 
 const watched = (server: string, account = folder(), env: Env = systemEnv()) => {
-  const told: string[] = []
-  const failed: string[] = []
   const directory = kubernetesDirectory({
     env,
     contracts: ['a', 'b'],
@@ -131,18 +130,9 @@ const watched = (server: string, account = folder(), env: Env = systemEnv()) => 
     server,
     account,
   })
-  ends.push(
-    directory.watch(
-      (peers) =>
-        told.push(
-          peers.map((peer) => `${peer.id}@${peer.address}=${peer.contracts.join('+')}`).join(' '),
-        ),
-      (error) => failed.push(String(error)),
-    ),
-  )
-  const becomes = (wanted: string) =>
-    eventually(() => told.at(-1) === wanted, `${wanted} (${told.at(-1)}, ${failed.at(-1)})`)
-  return { told, failed, becomes }
+  const { end, ...watching } = watchedDirectory(directory)
+  ends.push(end)
+  return watching
 }
 
 const setting = async () => {
