@@ -24,8 +24,8 @@ const askedMs = ({ data }: ServalError): number =>
 
 /**
  * Tries again what failed for want of the other side: always when the call was not sent, otherwise only when a second
- * run is harmless. Waits 25 ms, then twice as long each time, with full jitter, or as long as the other side asked for. The budget is a token bucket filled by
- * calls (as in gRPC proposal A6), so that retries cannot multiply an overload.
+ * run is harmless. Waits 25 ms, then twice as long each time, with full jitter, or as long as the other side asked for. The budget is a token
+ * bucket filled by calls (as in gRPC proposal A6), so that retries cannot multiply an overload.
  */
 export const retry = <C extends Guarded, R>(options: RetryOptions): Interceptor<C, R> => {
   const { env, attempts = 3, budgetRatio = 0.1, budgetMax = 10 } = options

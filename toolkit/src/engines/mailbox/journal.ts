@@ -43,7 +43,10 @@ export const memoryJournal = <Entry>(take: Take<Entry>): Journal<Entry> => {
 
 const newline = 10
 
-/** Reads the file block by block from `start` on and calls `take` with each line, the last one also when it is not ended; answers where the last ended one ends. */
+/**
+ * Reads the file block by block from `start` on and calls `take` with each line, the last one also when it is not ended; answers where the last
+ * ended one ends.
+ */
 const eachLine = (
   file: number,
   block: Buffer,

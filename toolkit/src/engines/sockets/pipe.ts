@@ -4,7 +4,10 @@ import type { OpenPipe, Pipe } from '../../link/wire/pipe.ts'
 
 const lingerMs = 2_000
 
-/** Carries a connection over a socket: one write for all that is said in a turn of the event loop, or a few when that is much, and none while the kernel takes no more. */
+/**
+ * Carries a connection over a socket: one write for all that is said in a turn of the event loop, or a few when that is much, and none while the
+ * kernel takes no more.
+ */
 export const carry = (socket: Socket, open: OpenPipe): void => {
   let scheduled = false
   let full = false
