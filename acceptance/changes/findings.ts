@@ -3,6 +3,7 @@ import type { Finding } from './books.ts'
 import { unnoticed, type DeedName } from './deeds.ts'
 import type { Kind } from './kinds.ts'
 import type { Measured } from './latency.ts'
+import { retriesIn } from './retries.ts'
 import type { Sample } from './load.ts'
 
 const backWithinMs = 5_000
@@ -12,12 +13,18 @@ const deadlineMs = 5_000
 const lateMs = 1_000
 const otherSlower = 1.2
 const goodput = 0.99
+/** Of the calls between hosts. */
+const mostRetries = 0.1
+/** Hosts say so long afterwards what they called again. */
+const saidLaterMs = 11_000
 
 const p99 = (samples: readonly Sample[]) =>
   quantile(
     samples.map(({ tookMs }) => tookMs),
     0.99,
   )
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0)
 
 const limit = (what: string, found: number, most: number, unit: string): Finding => ({
   what,
@@ -31,7 +38,9 @@ const hangFindings = (
   deeds: Measured['deeds'],
   samples: readonly Sample[],
   kinds: readonly Kind[],
+  log: string,
 ): readonly Finding[] => {
+  const retried = retriesIn(log)
   const first = Math.min(...deeds.map(({ deed }) => deed.from))
   const before = samples.filter(({ at }) => at < first)
   return deeds.flatMap(({ deed, restUntil }) => {
@@ -46,6 +55,11 @@ const hangFindings = (
     const well = healed.filter(({ failed }) => !failed).length / Math.max(1, healed.length)
     const slowest = Math.max(0, ...during.map(({ tookMs }) => tookMs))
     const failedOthers = others(during).filter(({ failed }) => failed).length
+    const said = retried.filter(({ at }) => {
+      const since = at - performance.timeOrigin
+      return since >= deed.from && since < deed.to + saidLaterMs
+    })
+    const [calls, again] = [sum(said.map((one) => one.calls)), sum(said.map((one) => one.retries))]
     return [
       limit(`${deed.name}: the slowest reply`, slowest, deadlineMs + lateMs, 'ms'),
       {
@@ -60,6 +74,12 @@ const hangFindings = (
         otherSlower,
         'times',
       ),
+      {
+        what: `${deed.name}: calls made again, by the hosts that did`,
+        expected: `at most ${mostRetries * 100} %`,
+        found: `${((100 * again) / Math.max(1, calls)).toFixed(1)} % of ${calls}`,
+        ok: again <= mostRetries * calls,
+      },
       {
         what: `${deed.name}: answered well, from 5 s after it`,
         expected: `at least ${goodput * 100} %`,
@@ -77,10 +97,11 @@ export const findingsOf = (
   samples: readonly Sample[],
   kinds: readonly Kind[],
   latencies: boolean,
+  log: string,
 ): readonly Finding[] => {
   const done = deeds.filter(({ deed }) => deed.kind === name)
-  if (name === 'hang') return hangFindings(done, samples, kinds)
-  const failed = done.reduce((sum, one) => sum + one.failed, 0)
+  if (name === 'hang') return hangFindings(done, samples, kinds, log)
+  const failed = sum(done.map((one) => one.failed))
   const slow = Math.max(0, ...done.map((one) => one.slow))
   const back = Math.max(0, ...done.map(({ backMs }) => backMs))
   if (unnoticed.includes(name))

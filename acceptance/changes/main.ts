@@ -137,7 +137,14 @@ const run = async (options: Options): Promise<boolean> => {
     console.log('\n  checking the books')
     const findings = [
       ...options.kinds.flatMap((kind) =>
-        findingsOf(kind, measured, samples, kindsOf(ledger, random), options.latencies),
+        findingsOf(
+          kind,
+          measured,
+          samples,
+          kindsOf(ledger, random),
+          options.latencies,
+          `${shop.stdout}\n${shop.stderr}`,
+        ),
       ),
       ...(await checkBooks(ledger, mails)),
     ]

@@ -11,6 +11,8 @@ export interface RetryOptions {
   readonly budgetRatio?: number
   /** Retries that may be saved up, default 10. */
   readonly budgetMax?: number
+  /** Told of each retry, before it is made. */
+  readonly retried?: (target: string) => void
 }
 
 /** How long the other side asked to be left alone. */
@@ -28,7 +30,7 @@ const askedMs = ({ data }: ServalError): number =>
  * bucket filled by calls (as in gRPC proposal A6), so that retries cannot multiply an overload.
  */
 export const retry = <C extends Guarded, R>(options: RetryOptions): Interceptor<C, R> => {
-  const { env, attempts = 3, budgetRatio = 0.1, budgetMax = 10 } = options
+  const { env, attempts = 3, budgetRatio = 0.1, budgetMax = 10, retried } = options
   let budget = budgetMax
 
   const again = async (call: C, next: (call: C) => Promise<R>, first: unknown): Promise<R> => {
@@ -54,6 +56,7 @@ export const retry = <C extends Guarded, R>(options: RetryOptions): Interceptor<
       )
       // Timers run late; the time may be over by now.
       if (!waited || call.deadline <= env.now()) throw thrown
+      retried?.(call.target)
       try {
         return await next(call)
       } catch (error) {

@@ -40,6 +40,9 @@ test('an operation that fails again and again is not called for a while; no othe
   expect(await client.fine({})).toEqual({})
   expect(await system.client(other, { kind: 'anonymous' }).fine({})).toEqual({})
   await system.end()
+  expect(system.lines.filter((line) => line.includes('calls were made again'))).toEqual([
+    expect.stringContaining('"most":"away.broken"'),
+  ])
 })
 
 test('a service whose port the setup lacks does not start, and says which', async () => {

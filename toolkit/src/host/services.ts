@@ -12,6 +12,7 @@ import { jobRunner } from '../jobs/runner.ts'
 import type { Caller, Link } from '../link/call.ts'
 import { alone, betweenServices, clientOf, guardedLinks } from '../link/client.ts'
 import { localLink } from '../link/local.ts'
+import { retryTally } from '../link/retry-tally.ts'
 import type { ForeignService } from '../service/foreign.ts'
 import type { Service } from '../service/index.ts'
 import { logSource } from '../service/built-in.ts'
@@ -127,7 +128,8 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   const handle = (contract: string) => running.get(contract)?.server.handle
   const foreign = new Map(options.foreign?.map((one) => [one.contract.name, one.handle]))
   const outward = localLink((contract) => foreign.get(contract), options.elsewhere)
-  const linkFrom = guardedLinks(localLink(handle, outward), env)
+  const tally = retryTally(env, log)
+  const linkFrom = guardedLinks(localLink(handle, outward), env, tally)
   const hub = eventHub({
     env,
     log,
@@ -208,6 +210,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       await Promise.all(loops.map(({ moving }) => moving.stop()))
       await Promise.allSettled([...running.values()].map((one) => one.store.hosts.leave(host)))
       await caches.close()
+      tally.stop()
     },
   }
 }

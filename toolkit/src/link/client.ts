@@ -14,6 +14,7 @@ import {
 } from '../guard/index.ts'
 import type { Trace } from '../telemetry/trace.ts'
 import { isFeed, valueOf, type Call, type Caller, type Link, type Reply } from './call.ts'
+import type { RetryTally } from './retry-tally.ts'
 
 /**
  * A link with the caller's guards around it: deadline → retry under a budget → breaker → bulkhead → link. Links may share what
@@ -23,14 +24,20 @@ export const guardedLink = (
   link: Link,
   env: Env,
   inTime: Interceptor<Call, Reply> = deadline(env, isFeed),
+  retried?: RetryTally['retried'],
 ): Link => ({
-  call: compose([inTime, retry({ env }), breaker({ env }), bulkhead(1_024)], (call) =>
-    link.call(call),
+  call: compose(
+    [inTime, retry({ env, ...(retried && { retried }) }), breaker({ env }), bulkhead(1_024)],
+    (call) => link.call(call),
   ),
 })
 
 /** Links with guards of their own for each caller and operation: one that fails or hangs stops no other. */
-export const guardedLinks = (link: Link, env: Env): ((caller: string) => Link) => {
+export const guardedLinks = (
+  link: Link,
+  env: Env,
+  tally?: RetryTally,
+): ((caller: string) => Link) => {
   const inTime = deadline<Call, Reply>(env, isFeed)
   const byCaller = new Map<string, Map<string, Link>>()
   return (caller) => {
@@ -38,8 +45,12 @@ export const guardedLinks = (link: Link, env: Env): ((caller: string) => Link) =
     byCaller.set(caller, guarded)
     return {
       call: (call) => {
+        tally?.called()
         let known = guarded.get(call.target)
-        if (known === undefined) guarded.set(call.target, (known = guardedLink(link, env, inTime)))
+        if (known === undefined) {
+          known = guardedLink(link, env, inTime, tally?.retried)
+          guarded.set(call.target, known)
+        }
         return known.call(call)
       },
     }
