@@ -8,7 +8,9 @@ import { tooLarge, toSend, version, Word, type Ask } from './messages.ts'
 import { checkName, perService, type Reach, type Reached } from './reached.ts'
 import { DatabaseClosed } from './turn.ts'
 
-/** Longer than a turn is waited for: a lender that says nothing for so long, where an answer is due, is given up. */
+/** Less than calls are waited for: who asks a lender that says nothing for so long is told, and so is who asks it then. */
+const quietMs = 4_000
+/** Longer than a turn is waited for: after that, nobody waits for what a commit came to. */
 const silentMs = 15_000
 /** How long `close` waits for what is under way. */
 const patienceMs = 5_000
@@ -24,11 +26,20 @@ export class LenderGone extends SqlError {
   }
 }
 
-const unknown = (cause: unknown) =>
-  new SqlError('the process that lent its database ended in a commit', {
+/** It hangs, or others keep it busy; it may go on. */
+class LenderQuiet extends SqlError {
+  constructor(pid: number) {
+    super(`process ${pid}, which lends its database, has not answered for ${quietMs / 1_000} s`, {
+      sqlState: '',
+      outcome: 'rolled-back',
+    })
+  }
+}
+
+const unknown = (what: string) =>
+  new SqlError(`the process that lent its database ${what} in a commit`, {
     sqlState: '',
     outcome: 'unknown',
-    cause,
   })
 
 interface Asked {
@@ -42,6 +53,8 @@ type Without<T> = T extends unknown ? Omit<T, 'n'> : never
 
 export interface BorrowOptions {
   readonly path: string
+  /** The lender's process, for messages. */
+  readonly pid: number
   readonly env: Env
   /** How long the lender may take for its first word. */
   readonly withinMs: number
@@ -94,6 +107,7 @@ export const borrow = async (options: BorrowOptions): Promise<Reach> => {
   const begun = new Set<number>()
   let numbers = 0
   let state: 'lent' | 'leaving' | 'lost' | 'closed' = 'lent'
+  let quiet = false
   let forgetSilence: (() => void) | undefined
   let idle: () => void = () => undefined
   const socket = createConnection({ path: options.path })
@@ -103,18 +117,55 @@ export const borrow = async (options: BorrowOptions): Promise<Reach> => {
     if (state === 'leaving' && asked.size === 0 && begun.size === 0) socket.destroy()
   }
 
+  const rejectAll = (which: (ask: Ask) => boolean, error: () => SqlError) => {
+    for (const [n, { ask, reject }] of asked) if (which(ask) && asked.delete(n)) reject(error())
+  }
+
+  /** Whether it may have run, or will. A query that nobody waited for fails before its commit does, and would speak for both. */
+  const inDoubt = () => {
+    const committing = new Set(
+      [...asked.values()].flatMap(({ ask }) =>
+        ask.do === 'send' && ask.commit ? [ask.transaction] : [],
+      ),
+    )
+    return (ask: Ask) =>
+      ask.do === 'script' || ('transaction' in ask && committing.has(ask.transaction))
+  }
+
+  const settled = () => {
+    if (asked.size > 0) return
+    part()
+    idle()
+  }
+
+  /** What is on its way to a lender that says nothing is not taken back: it must be of no effect, or of an unknown one. */
+  const hush = () => {
+    const doubted = inDoubt()
+    quiet = true
+    rejectAll(
+      (ask) => !doubted(ask),
+      () => new LenderQuiet(options.pid),
+    )
+    settled()
+    forgetSilence = env.after(silentMs - quietMs, () => {
+      rejectAll(
+        () => true,
+        () => unknown('has not answered'),
+      )
+      settled()
+    })
+  }
+
   /** Anything the lender says shows that it goes on. */
   const watch = () => {
     forgetSilence?.()
     forgetSilence = undefined
-    if (asked.size === 0) {
-      part()
-      return idle()
-    }
-    forgetSilence = env.after(silentMs, () => {
+    quiet = false
+    if (asked.size === 0) return settled()
+    forgetSilence = env.after(quietMs, () => {
       // A migration takes as long as it takes, and nobody is answered meanwhile.
-      if ([...asked.values()].some(({ ask }) => ask.do === 'script')) return watch()
-      socket.destroy()
+      if ([...asked.values()].some(({ ask }) => ask.do === 'script')) watch()
+      else hush()
     })
   }
 
@@ -142,15 +193,11 @@ export const borrow = async (options: BorrowOptions): Promise<Reach> => {
   })
   const lost = () => {
     leave('lost')
-    const asks = [...asked.values()]
-    const committing = new Set(
-      asks.flatMap(({ ask }) => (ask.do === 'send' && ask.commit ? [ask.transaction] : [])),
+    rejectAll(inDoubt(), () => unknown('ended'))
+    rejectAll(
+      () => true,
+      () => new LenderGone(),
     )
-    // A query that nobody waited for fails before its commit does, and would speak for both.
-    const inDoubt = (ask: Ask) =>
-      ask.do === 'script' || ('transaction' in ask && committing.has(ask.transaction))
-    for (const { ask, reject } of asks) reject(inDoubt(ask) ? unknown(undefined) : new LenderGone())
-    asked.clear()
     watch()
   }
   socket.once('close', lost)
@@ -161,12 +208,15 @@ export const borrow = async (options: BorrowOptions): Promise<Reach> => {
       if (state === 'closed') return reject(new DatabaseClosed())
       const goesOn = without.do === 'rollback' || (without.do === 'send' && !without.begin)
       if (state === 'lost' || (state === 'leaving' && !goesOn)) return reject(new LenderGone())
+      if (quiet && without.do !== 'rollback') return reject(new LenderQuiet(options.pid))
       const ask: Ask = { ...without, n: (numbers += 1) }
       const bytes = frame(ask)
       if (bytes === undefined) return reject(tooLarge())
+      socket.write(bytes)
+      // A rollback needs no answer.
+      if (quiet) return resolve([])
       asked.set(ask.n, { ask, statements, resolve, reject })
       if (asked.size === 1) watch()
-      socket.write(bytes)
     })
 
   const channel = (service: string): Channel => {
@@ -183,7 +233,9 @@ export const borrow = async (options: BorrowOptions): Promise<Reach> => {
           return rows
         } catch (error) {
           // The lender rolls back what fails, unless it was not told of it.
-          open = error instanceof SqlError && error.sqlState === '54000'
+          open =
+            error instanceof LenderQuiet ||
+            (error instanceof SqlError && error.sqlState === '54000')
           throw error
         }
       },

@@ -106,7 +106,7 @@ test('a lender that is killed takes with it what was not committed, and the next
 const pretender = async (
   folder: string,
   version: number,
-  hear: (ask: Ask, say: (word: Word) => void) => Word | undefined,
+  hear: (ask: Ask, say: (word: Word) => void) => Word | 'later' | undefined,
   parted: () => void = () => undefined,
 ) => {
   const lock = lockFolder(folder, { lends: true })
@@ -118,7 +118,7 @@ const pretender = async (
     const read = frameReader((message) => {
       const word = hear(Ask.parse(message), say)
       if (word === undefined) socket.destroy()
-      else say(word)
+      else if (word !== 'later') say(word)
     })
     socket.on('data', read)
     socket.on('error', () => undefined)
@@ -170,6 +170,70 @@ test('so has one whose query nobody waited for, though that has surely no effect
   })
   await expect(committed).rejects.toMatchObject({ sqlState: '', outcome: 'unknown' })
   expect(runs).toBe(1)
+  await server.close()
+  end()
+})
+
+test('of a lender that hangs is told, and it is asked nothing new until it goes on', async () => {
+  const folder = newFolder()
+  const heard: string[] = []
+  let hung = false
+  const held: (() => void)[] = []
+  const end = await pretender(folder, version, (ask, say) => {
+    heard.push(ask.do === 'read' ? ask.statement.text : ask.do)
+    const word = { n: ask.n, rows: [] }
+    if (!hung) return word
+    held.push(() => say(word))
+    return 'later'
+  })
+  const timers: { ms: number; run: () => void }[] = []
+  const after = (ms: number, run: () => void) => {
+    const timer = { ms, run }
+    timers.push(timer)
+    return () => void timers.splice(timers.indexOf(timer), 1)
+  }
+  const pass = (ms: number) => {
+    expect(timers.map((timer) => timer.ms)).toEqual([ms])
+    timers.splice(0).forEach(({ run }) => run())
+  }
+  const server = pglite({ folder, shared: true, env: { ...systemEnv(), after } })
+  const database = await server.open('orders')
+  const outcome = (made: Promise<unknown>) => made.catch((error: unknown) => error)
+  const read = (text: string) => outcome(database.read((session) => session.query(text)))
+  const commit = () =>
+    outcome(database.transaction(async (session) => session.write(insert, ['one'])))
+  const quiet = {
+    message: `process ${process.pid}, which lends its database, has not answered for 4 s`,
+    sqlState: '',
+    outcome: 'rolled-back',
+  }
+  hung = true
+  const committed = commit()
+  const begun = outcome(
+    database.transaction(async (session) => {
+      await session.query('select 1')
+      session.write(insert, ['two'])
+    }),
+  )
+  const asked = read('asked')
+  await eventually(() => heard.length === 4, 'what is asked')
+  pass(4_000)
+  expect(await asked).toMatchObject(quiet)
+  expect(await begun).toMatchObject(quiet)
+  expect(await read('refused')).toMatchObject(quiet)
+  hung = false
+  held.splice(0).forEach((answer) => answer())
+  expect(await committed).toBeUndefined()
+  expect(await read('goes on')).toEqual([])
+  expect(heard.slice(0, 4).toSorted()).toEqual(['asked', 'open', 'send', 'send'])
+  expect(heard.slice(4)).toEqual(['rollback', 'goes on'])
+
+  hung = true
+  const doubted = commit()
+  await eventually(() => held.length === 1, 'its commit')
+  pass(4_000)
+  pass(11_000)
+  expect(await doubted).toMatchObject({ sqlState: '', outcome: 'unknown' })
   await server.close()
   end()
 })

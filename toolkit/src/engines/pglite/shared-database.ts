@@ -85,7 +85,8 @@ export const sharedDatabase = (folder: string, env: Env): SqlServer => {
         if (lender === undefined) throw error
       }
       try {
-        return await borrow({ path, env, gone, withinMs: Math.max(1, until - env.now()) })
+        const withinMs = Math.max(1, until - env.now())
+        return await borrow({ path, pid: lender.pid, env, gone, withinMs })
       } catch (cause) {
         if (!(cause instanceof LenderGone)) throw cause
         if (env.now() >= until)
@@ -120,6 +121,15 @@ export const sharedDatabase = (folder: string, env: Env): SqlServer => {
       }
   }
 
+  const reachFirst = async (service: string): Promise<void> => {
+    try {
+      await goingOn(async () => (await current()).of(service))
+    } catch (cause) {
+      if (!(cause instanceof SqlError)) throw cause
+      throw failure('cannot-start', `the database in ${folder}: ${cause.message}`, { cause })
+    }
+  }
+
   const share = (service: string): Reached => {
     const own = async (): Promise<Reached> => {
       try {
@@ -145,7 +155,7 @@ export const sharedDatabase = (folder: string, env: Env): SqlServer => {
     name: `pglite ${folder}, shared`,
     open: perService(async (service) => {
       checkName(service)
-      await goingOn(async () => (await current()).of(service))
+      await reachFirst(service)
       const { transaction, ...others } = databaseOn(share(service))
       return { ...others, transaction: (work) => goingOn(() => transaction(work)) }
     }),
