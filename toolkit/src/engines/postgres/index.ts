@@ -35,6 +35,8 @@ const sessionSettings = (service: string, statementTimeoutMs: number) => ({
   timezone: 'UTC',
   datestyle: 'ISO',
   bytea_output: 'hex',
+  // Statements are short and run often: to compile one takes far longer than to run it.
+  jit: false,
   statement_timeout: statementTimeoutMs,
   // A step calls nobody: who pauses longer in its middle has stopped, and holds up others by its locks.
   idle_in_transaction_session_timeout: Math.min(statementTimeoutMs, 5_000),

@@ -69,6 +69,8 @@ const isolationAndStart = ({ url, prefix }: PostgresServer) => {
         session.query('show idle_in_transaction_session_timeout'),
       )
       expect(shown).toEqual({ idle_in_transaction_session_timeout: '5s' })
+      // What it compiles for one statement took 6 s.
+      expect(await patient.read((session) => session.query('show jit'))).toEqual([{ jit: 'off' }])
       const hasty = await makeServer({ statementTimeoutMs: 200 }).open('a')
       const paused = hasty.transaction(async (session) => {
         const [own] = await session.query<{ pid: number }>('select pg_backend_pid() as pid')

@@ -1,9 +1,9 @@
-import { rfc3339 } from '../../base/env.ts'
+import { rfc3339, type Env } from '../../base/env.ts'
 import { failure } from '../../base/failure.ts'
 import type { Message } from '../../contract/index.ts'
 import type { Log, LogReaders, Position } from '../../store/store.ts'
 import type { SqlDatabase } from './database.ts'
-import { relay, type Published } from './outbox.ts'
+import { outboxRelay, type Published } from './outbox.ts'
 
 interface Row {
   readonly [column: string]: unknown
@@ -39,8 +39,13 @@ const message = (source: string, row: Row): Message => ({
   position: row.position,
 })
 
-export const sqlLog = (database: SqlDatabase, source: string, published: Published): Log => ({
-  relay: () => relay(database, published),
+export const sqlLog = (
+  database: SqlDatabase,
+  source: string,
+  published: Published,
+  env: Env,
+): Log => ({
+  relay: outboxRelay(database, published, env),
   read: (after, limit) =>
     database.read(async (session) => {
       const rows = await session.query<Row | EmptyRow>(

@@ -1,10 +1,11 @@
-import { rfc3339 } from '../../base/env.ts'
+import { rfc3339, type Env } from '../../base/env.ts'
 import type { OutboxEntry } from '../../store/store.ts'
 import type { SqlDatabase, SqlSession } from './database.ts'
 
 /*
  * How events come into the log. Whoever holds the row of a partition's head, and nobody else, numbers what follows it. A step does so itself, with its last
- * statement, where the head is free and nothing waits in the outbox; otherwise its entries go to the outbox, and the relay moves them.
+ * statement: it waits for who else is numbering, which takes no longer than a commit. What older releases' steps left in the outbox the relay moves; until it
+ * has, what follows of their keys goes there too.
  *
  * For each key the order is that of the commits. A step writes its key's row before it publishes, and holds it until it has committed: so earlier entries of
  * the key were committed before this statement began, and it sees them, in the outbox (then it goes behind them) or in the log. In the outbox, a number is drawn
@@ -13,24 +14,27 @@ import type { SqlDatabase, SqlSession } from './database.ts'
  */
 
 const publishEntries = `
-with head as materialized (
-  select partition, position from serval_head
-  where partition = any ($1::smallint[]) and not exists (select from serval_outbox)
-  order by partition for update skip locked
+with waiting as materialized (
+  select key from serval_outbox order by seq
+), head as materialized (
+  select partition, position from serval_head where partition = any ($1::smallint[]) order by partition for update
 ), entry as materialized (
-  select given.*, head.position + row_number() over (partition by given.partition order by n) as number
+  select given.*, given.key in (select key from waiting) as behind
   from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
-    with ordinality as given (partition, key, id, type, data, at, correlation_id, n) left join head using (partition)
+    with ordinality as given (partition, key, id, type, data, at, correlation_id, n)
+), numbered as materialized (
+  select entry.*, position + row_number() over (partition by partition order by n) as number
+  from entry join head using (partition) where not behind
 ), logged as (
   insert into serval_log (partition, position, key, id, type, data, at, correlation_id)
-  select partition, number, key, id, type, data, at, correlation_id from entry where number is not null
-), numbered as (
+  select partition, number, key, id, type, data, at, correlation_id from numbered
+), moved as (
   update serval_head h set position = last.number
-  from (select partition, max(number) as number from entry where number is not null group by partition) last
+  from (select partition, max(number) as number from numbered group by partition) last
   where h.partition = last.partition
 )
 insert into serval_outbox (partition, key, id, type, data, at, correlation_id)
-select partition, key, id, type, data, at, correlation_id from entry where number is null order by n`
+select partition, key, id, type, data, at, correlation_id from entry where behind order by n`
 
 /** Writes events to the log, or to the outbox. The last statement of a step: others cannot number theirs until it has committed. */
 export const publish = (session: SqlSession, entries: readonly OutboxEntry[]): void =>
@@ -72,21 +76,33 @@ where head.partition = last.partition returning head.partition, last.moved`
 /** The partitions of which this process has published since its last relay. */
 export type Published = Set<number>
 
+/** How often to look for what waits while steps publish: milliseconds. */
+const lookMs = 200
+
 /** Moves what waits. Answers the partitions that grew, also by this process's steps. */
-export const relay = async (database: SqlDatabase, published: Published): Promise<number[]> => {
-  const grown = new Set(published)
-  published.clear()
-  // Most of the time nothing waits: that takes no lock and no transaction.
-  const waiting = await database.read((session) =>
-    session.query('select 1 from serval_outbox order by seq limit 1'),
-  )
-  for (let more = waiting.length > 0; more;) {
-    const moved = await database.transaction((session) => {
-      session.write(lockHeads)
-      return session.query<{ partition: number; moved: number }>(moveEntries)
-    })
-    for (const { partition } of moved) grown.add(partition)
-    more = moved.reduce((sum, one) => sum + one.moved, 0) >= atOnce
+export const outboxRelay = (
+  database: SqlDatabase,
+  published: Published,
+  env: Env,
+): (() => Promise<number[]>) => {
+  let lookedAt = -Infinity
+  return async () => {
+    const grown = new Set(published)
+    published.clear()
+    if (grown.size > 0 && Math.abs(env.now() - lookedAt) < lookMs) return [...grown]
+    lookedAt = env.now()
+    // Most of the time nothing waits: that takes no lock and no transaction.
+    const waiting = await database.read((session) =>
+      session.query('select 1 from serval_outbox order by seq limit 1'),
+    )
+    for (let more = waiting.length > 0; more;) {
+      const moved = await database.transaction((session) => {
+        session.write(lockHeads)
+        return session.query<{ partition: number; moved: number }>(moveEntries)
+      })
+      for (const { partition } of moved) grown.add(partition)
+      more = moved.reduce((sum, one) => sum + one.moved, 0) >= atOnce
+    }
+    return [...grown]
   }
-  return [...grown]
 }

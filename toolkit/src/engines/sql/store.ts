@@ -106,7 +106,7 @@ const sqlStore = (
   const published: Published = new Set()
   return {
     replies: replies(translated),
-    log: sqlLog(translated, service, published),
+    log: sqlLog(translated, service, published, env),
     subscriptions: sqlSubscriptions(translated),
     jobs: sqlJobs(translated),
     hosts: hosts(translated),
