@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   chmodSync,
@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -152,7 +153,12 @@ describe('a data folder', () => {
     const own = lockFolder(folder)
     const held = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
     own.release()
-    for (const stale of [{ ...held, started: 'earlier' }, { ...held, pid: 2 ** 22 + 1 }, {}]) {
+    for (const stale of [
+      { ...held, started: 'earlier' },
+      { ...held, pid: 2 ** 22 + 1 },
+      { ...held, pid: 2 ** 22 + 1, started: undefined },
+      {},
+    ]) {
       writeFileSync(path, JSON.stringify(stale))
       const lock = lockFolder(folder)
       expect(lock.held()).toBe(true)
@@ -220,6 +226,35 @@ describe('a data folder', () => {
     expect(readdirSync(folder)).toEqual(['thesis.txt'])
   })
 
+  for (const [what, make] of [
+    ['a folder', (path: string) => mkdirSync(path)],
+    ['a link to nothing', (path: string) => symlinkSync('nowhere', path)],
+    ['a link to itself', (path: string) => symlinkSync('serval.lock', path)],
+    ['a link to a file', (path: string) => symlinkSync('/etc/hosts', path)],
+    ['a pipe', (path: string) => execFileSync('mkfifo', [path])],
+  ] as const)
+    test(`whose lock is ${what} is refused and left alone`, async () => {
+      const folder = newFolder()
+      mkdirSync(folder)
+      const path = join(folder, 'serval.lock')
+      make(path)
+      expect(await refusal(folder)).toMatch(
+        new RegExp(`data folder ${folder} cannot be locked .*${path} is not a file.*remove it`),
+      )
+      expect(readdirSync(folder)).toEqual(['serval.lock'])
+    })
+
+  test('whose lock becomes something else is not held any more', () => {
+    const folder = newFolder()
+    mkdirSync(folder)
+    const lock = lockFolder(folder)
+    rmSync(join(folder, 'serval.lock'))
+    mkdirSync(join(folder, 'serval.lock'))
+    expect(lock.held()).toBe(false)
+    lock.release()
+    expect(readdirSync(folder)).toEqual(['serval.lock'])
+  })
+
   const superuser = process.getuid?.() === 0
   const why = superuser ? ' [skipped: root may write everywhere]' : ''
   // Who may not replace another user's file in a folder like /tmp.
@@ -235,7 +270,22 @@ describe('a data folder', () => {
     )
     asNobody?.(65_534)
     try {
-      expect(() => lockFolder(folder)).toThrow(/EPERM|not permitted/)
+      expect(() => lockFolder(folder)).toThrow(/cannot be locked \((EPERM|.*not permitted)/)
+    } finally {
+      asNobody?.(0)
+    }
+    expect(readdirSync(folder)).toEqual(['serval.lock'])
+  })
+
+  test.skipIf(!superuser)(`whose lock cannot be read is refused${whyNot}`, () => {
+    const folder = newFolder()
+    mkdirSync(folder)
+    chmodSync(root, 0o711)
+    chmodSync(folder, 0o777)
+    writeFileSync(join(folder, 'serval.lock'), 'mine', { mode: 0o600 })
+    asNobody?.(65_534)
+    try {
+      expect(() => lockFolder(folder)).toThrow(/cannot be locked \(EACCES.*serval\.lock/)
     } finally {
       asNobody?.(0)
     }

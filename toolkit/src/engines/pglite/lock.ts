@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   linkSync,
+  lstatSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -12,7 +13,7 @@ import {
 } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { failure } from '../../base/failure.ts'
+import { failure, ServalError } from '../../base/failure.ts'
 
 /**
  * One process at a time per folder: two would destroy the data. There is no portable lock that ends with its
@@ -42,6 +43,8 @@ export interface FolderLock {
 const lifeSignMs = 5000
 const silentMs = 4 * lifeSignMs
 
+const reason = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
 /** Undefined for a process that does not exist. */
 const startOf = (pid: number): string | undefined => {
   try {
@@ -59,18 +62,25 @@ const startOf = (pid: number): string | undefined => {
   }
 }
 
+/** Undefined when nothing is there. */
 const read = (path: string): string | undefined => {
+  // A pipe would keep its reader waiting, a link to nothing is in the way and is not read.
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found && !found.isFile()) throw new Error(`${path} is not a file`)
   try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
+    return found && readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
 }
 
 const parse = (text: string): Holder | undefined => {
   try {
     const holder = JSON.parse(text) as Partial<Holder>
-    return typeof holder.pid === 'number' && holder.host ? (holder as Holder) : undefined
+    return typeof holder.pid === 'number' && typeof holder.started === 'string' && holder.host
+      ? (holder as Holder)
+      : undefined
   } catch {
     return undefined
   }
@@ -156,14 +166,27 @@ export const lockFolder = (
       { data: { pid, host, ...(lent && { lends: lent }) } satisfies FolderHolder },
     )
 
-  writeFileSync(mine, own)
   try {
+    writeFileSync(mine, own)
     while (!linked(mine, path) && !takeOver(path, mine, own, inUse));
+  } catch (cause) {
+    if (cause instanceof ServalError) throw cause
+    throw failure(
+      'cannot-start',
+      `the data folder ${folder} cannot be locked (${reason(cause)}): see what is in the way, and remove it when no process uses the folder`,
+      { cause },
+    )
   } finally {
     rmSync(mine, { force: true })
   }
 
-  const held = () => parse(read(path) ?? '')?.token === token
+  const held = () => {
+    try {
+      return parse(read(path) ?? '')?.token === token
+    } catch {
+      return false
+    }
+  }
   const timer = setInterval(() => {
     const now = new Date()
     // A folder that vanished shows itself soon enough; this is only a sign of life.
