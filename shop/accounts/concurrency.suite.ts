@@ -13,7 +13,12 @@ const numbers = (count: number) => Array.from({ length: count }, (_, index) => i
 /** What must hold when many callers, on one host or several, do to one account what excludes one another. */
 export const accountsConcurrencySuite = (
   name: string,
-  start: () => Promise<{ readonly hosts: readonly AccountsInTest[]; end(): Promise<unknown> }>,
+  start: () => Promise<{
+    readonly hosts: readonly AccountsInTest[]
+    /** Moves the clock of all hosts. */
+    pass(ms: number): unknown
+    end(): Promise<unknown>
+  }>,
 ): void => {
   describe(`accounts under concurrency: ${name}`, () => {
     let running: Awaited<ReturnType<typeof start>>
@@ -93,6 +98,7 @@ export const accountsConcurrencySuite = (
       const { id, user } = await somebody()
       const tokens: string[] = []
       for (const count of [1, 2, 3]) {
+        running.pass(60_000)
         await host(0).anybody.forgotPassword({ email: user.email })
         tokens.push(await host(0).tokenOf('password-reset', id, count))
       }

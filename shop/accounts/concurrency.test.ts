@@ -6,12 +6,13 @@ import { startAccounts, type Heard } from './accounts-in-test.suite.ts'
 import { accountsConcurrencySuite } from './concurrency.suite.ts'
 
 // The clock stands still: what is locked stays locked however long the machine takes.
-const began = Date.now()
-const env = { ...systemEnv(), now: () => began }
+let now = Date.now()
+const env = { ...systemEnv(), now: () => now }
+const pass = (ms: number) => (now += ms)
 
 accountsConcurrencySuite('one host, embedded PostgreSQL', async () => {
   const host = await startAccounts({ env })
-  return { hosts: [host], end: () => host.system.end() }
+  return { hosts: [host], pass, end: () => host.system.end() }
 })
 
 const server = await startPostgres()
@@ -29,6 +30,7 @@ else
     )
     return {
       hosts,
+      pass,
       end: async () => {
         for (const host of hosts) await host.system.end()
         await server.stop()

@@ -81,6 +81,8 @@ type ResetMail = z.output<typeof ResetMail>
 
 /** Mails with a reset link that an account gets in an hour, at most. */
 const resetMails = 3
+/** Whoever asks again this soon, as a caller does that lost the answer, asked once; unless the link was used. */
+const askedOnceMs = 60_000
 
 /** A job: asks for the mail, if there is an account to write to. */
 export const sendResetMail = async ({ email }: ResetMail, ctx: AccountsContext): Promise<void> => {
@@ -89,9 +91,11 @@ export const sendResetMail = async ({ email }: ResetMail, ctx: AccountsContext):
   const mails = await mailsKey(ctx, email)
   await ctx.step(async (s) => {
     const found = await s.users.byId(user.id, 'exclusive')
-    const since = s.env.now() - mailLifeMs['password-reset']
-    const asked = await s.mailRequests.count(user.id, 'password-reset', since)
-    if (found !== undefined && asked < resetMails)
+    if (found === undefined) return
+    const asked = (withinMs: number) =>
+      s.mailRequests.count(user.id, 'password-reset', s.env.now() - withinMs)
+    if ((await asked(askedOnceMs)) > 0) return
+    if ((await asked(mailLifeMs['password-reset'])) < resetMails)
       await requestMail(s, found, 'password-reset', mails)
   })
 }

@@ -3,16 +3,8 @@ import { play, type Played } from './play.suite.ts'
 
 type Loses = Exclude<Extract<Placement, object>['loses'], undefined>
 
-/** Whoever asks twice gets two mails, as declared: it is harmless, but not once. */
-const notOnce = new Set(['accounts.forgotPassword'])
-
-export const sparing =
-  (loses: Loses): Loses =>
-  (call) =>
-    !notOnce.has(call.target) && loses(call)
-
 /** One reply in three is lost; over the three plays it is the turn of each. */
-export const lostReplies = [1, 2, 3].map((first) => sparing(losingOneIn(3, first)))
+export const lostReplies = [1, 2, 3].map((first) => losingOneIn(3, first))
 
 /** What may differ once a call was repeated, or a message: how much was still missing, and how often a mail came. */
 const repeatable = (text: string): string =>
@@ -32,7 +24,7 @@ export const recordedCalls = async (linked: 'direct' | 'http' | 'wire') => {
     loses: (call) => {
       const id = numbered(call)
       const often = call.operation.startsWith('$') || call.caller.kind === 'anonymous'
-      if (call.repeatable && !notOnce.has(call.target) && (!often || id.n === 1)) found.push(id)
+      if (call.repeatable && (!often || id.n === 1)) found.push(id)
       return false
     },
   })
