@@ -26,12 +26,12 @@ export const profileHandlers: Handlers<keyof typeof profileOperations> = {
       // Locked until the step ends: nobody changes it between the comparison and the save.
       const before = await s.users.byId(id, 'exclusive')
       if (before === undefined) throw gone()
-      requireMatch(ifMatch, Profile, profileView(before))
       const after = patched(before, patch)
-      if (after !== before) {
-        s.users.save(after)
-        s.emit(accounts.events.profileChanged, { userId: id })
-      }
+      // A repeat finds its own change made, and is not refused for it (RFC 9110, 13.1.1).
+      if (after === before) return profileView(before)
+      requireMatch(ifMatch, Profile, profileView(before))
+      s.users.save(after)
+      s.emit(accounts.events.profileChanged, { userId: id })
       return profileView(after)
     })
   },

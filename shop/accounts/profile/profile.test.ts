@@ -123,6 +123,15 @@ describe('a profile', () => {
     expect((await patch('Four')).status).toBe(200)
   })
 
+  test('that was changed as somebody asks once more, having lost the answer, is as it was answered', async () => {
+    const { ask, etag } = await somebody()
+    const change = { body: { name: 'One' }, headers: { 'if-match': await etag() } }
+    const first = await ask('PATCH', change)
+    const again = await ask('PATCH', change)
+    expect([again.status, again.headers['etag']]).toEqual([200, first.headers['etag']])
+    expect(again.json).toEqual(first.json)
+  })
+
   test('is changed by one of many who saw the same', async () => {
     const { ask, etag } = await somebody()
     const match = { 'if-match': await etag() }
