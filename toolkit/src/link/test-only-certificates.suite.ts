@@ -68,8 +68,28 @@ eynNywiCM6vthHrs/DcPyDsn0jOhRANCAARGJmLtiaVhmkIE12uxyPN9XoYfhjE/
 -----END PRIVATE KEY-----
 `
 
+const serverCert = `-----BEGIN CERTIFICATE-----
+MIIBeDCCAR6gAwIBAgIBBzAKBggqhkjOPQQDAjAiMSAwHgYDVQQDDBdzZXJ2YWwg
+dGVzdCBvbmx5IHNlcnZlcjAgFw0yMDAxMDEwMDAwMDBaGA8yMTI2MDEwMTAwMDAw
+MFowIjEgMB4GA1UEAwwXc2VydmFsIHRlc3Qgb25seSBzZXJ2ZXIwWTATBgcqhkjO
+PQIBBggqhkjOPQMBBwNCAASWbe/BM5UF8tKiCDfIqJYprdfxhqR4NJipGknegfYK
+YEvhyQdzDzOJs1XPuvGC2Aqhrvdroz7TrcOF8/7DVwYco0MwQTAPBgNVHREECDAG
+hwR/AAABMA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0OBBYEFHHvrIxDHAg2IkmSv9Mg
+OFjdfk5rMAoGCCqGSM49BAMCA0gAMEUCIQCYVc2kxXeHpO5x6XsZ0EGZQI44ARPX
+HN6A7UqGcQ5ALAIgNSyxJ76tUCme1wZqe/9JM3BbTCCldYCmweSDHsC9NeY=
+-----END CERTIFICATE-----
+`
+const serverKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgrFlGRPkeSnQt2Jq/
++hRd4j4xYCT9hMNKfL5LkcppKeWhRANCAASWbe/BM5UF8tKiCDfIqJYprdfxhqR4
+NJipGknegfYKYEvhyQdzDzOJs1XPuvGC2Aqhrvdroz7TrcOF8/7DVwYc
+-----END PRIVATE KEY-----
+`
+
 export const testOnly = {
   host: { cert: hostCert, key: hostKey, ca },
   other: { cert: otherCert, key: otherKey, ca: otherCa },
+  /** Of 127.0.0.1, signed by itself. */
+  server: { cert: serverCert, key: serverKey },
   expired: { cert: expiredCert, key: hostKey, ca },
 }

@@ -1,3 +1,5 @@
+import { request as openRequest, type IncomingMessage } from 'node:http'
+import { request as openTlsRequest } from 'node:https'
 import { z } from 'zod'
 import type { Env } from '../../base/env.ts'
 import { failure } from '../../base/failure.ts'
@@ -21,31 +23,52 @@ export interface ConsulApi {
   ): Promise<ConsulAnswer>
 }
 
-/** Requests to an agent's HTTP API, with the token of its ACL. */
+/**
+ * Requests to an agent's HTTP API, with the token of its ACL. Over TLS it must show a certificate that `ca`, or else one of the
+ * well-known authorities, signed: the environment can turn that off for others, not for who says where calls go.
+ */
 export const consulApi =
-  (env: Env, address: string, token: string): ConsulApi =>
+  (env: Env, address: string, token: string, ca: string | undefined): ConsulApi =>
   async (method, path, { body, timeoutMs, signal }) => {
     const late = new AbortController()
     const forget = env.after(timeoutMs, () =>
       late.abort(failure('unavailable', `no answer within ${timeoutMs} ms`)),
     )
+    const url = new URL(path, address)
+    const open = url.protocol === 'https:' ? openTlsRequest : openRequest
+    const bytes = Buffer.from(body === undefined ? '' : JSON.stringify(body))
     try {
-      const response = await fetch(new URL(path, address), {
-        method,
-        headers: {
-          'accept-encoding': 'identity',
-          ...(token !== '' && { 'x-consul-token': token }),
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-        },
-        // The token is for this address alone.
-        redirect: 'error',
-        signal: AbortSignal.any([late.signal, ...(signal === undefined ? [] : [signal])]),
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+      const message = await new Promise<IncomingMessage>((resolve, reject) => {
+        const outgoing = open(
+          url,
+          {
+            method,
+            headers: {
+              ...(token !== '' && { 'x-consul-token': token }),
+              ...(body !== undefined && { 'content-type': 'application/json' }),
+              'content-length': bytes.length,
+            },
+            ...(url.protocol === 'https:' && {
+              rejectUnauthorized: true,
+              ...(ca !== undefined && { ca }),
+            }),
+            agent: false,
+            signal: AbortSignal.any([late.signal, ...(signal === undefined ? [] : [signal])]),
+          },
+          resolve,
+        )
+        outgoing.on('error', reject)
+        outgoing.end(bytes)
       })
-      return {
-        status: response.status,
-        index: response.headers.get('x-consul-index'),
-        text: response.body === null ? '' : await textOf(response.body, maxBytes),
+      try {
+        const index = message.headers['x-consul-index']
+        return {
+          status: message.statusCode ?? 0,
+          index: typeof index === 'string' ? index : null,
+          text: await textOf(message, maxBytes),
+        }
+      } finally {
+        message.destroy()
       }
     } catch (cause) {
       signal?.throwIfAborted()

@@ -1,8 +1,19 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { once } from 'node:events'
 import { afterEach, expect, test } from 'vitest'
 import { systemEnv, type Env } from '../../base/env.ts'
 import type { Peer } from '../../link/directory.ts'
+import { testOnly } from '../../link/test-only-certificates.suite.ts'
 import { watchedDirectory } from '../../link/watched-directory.suite.ts'
 import { eventually } from '../../testing/eventually.ts'
 import { manualEnv } from '../../testing/manual-env.ts'
@@ -24,7 +35,7 @@ interface Registered {
   readonly Check: Readonly<Record<string, string>>
 }
 
-const fakeConsul = async () => {
+const fakeConsul = async (make: (handle: RequestListener) => Server = createServer) => {
   const services = new Map<string, Registered>()
   const requests: string[] = []
   const tokens = new Set<string | undefined>()
@@ -82,7 +93,7 @@ const fakeConsul = async () => {
     response.setHeader('x-consul-index', fake.index)
     return response.end(JSON.stringify(entries()))
   }
-  const server = createServer((request, response) => void handle(request, response))
+  const server = make((request, response) => void handle(request, response))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
@@ -240,7 +251,7 @@ const lies: readonly (readonly [string, string, (response: ServerResponse) => vo
   ['a failure', '500 no leader', (response) => void response.writeHead(500).end('no leader')],
   [
     'a redirection',
-    'Consul at',
+    'Consul refused the list of serval: 302',
     (response) => void response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
   ],
   [
@@ -297,13 +308,48 @@ test('what was known stays while Consul is gone', async () => {
   expect(told).toHaveLength(1)
 })
 
+test('over TLS the agent is known by the authority that is named, whatever the environment says', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'serval-consul-'))
+  const setting = 'NODE_TLS_REJECT_UNAUTHORIZED'
+  const before = process.env[setting]
+  process.env[setting] = '0'
+  ends.push(() => {
+    rmSync(folder, { recursive: true })
+    if (before === undefined) delete process.env[setting]
+    else process.env[setting] = before
+  })
+  const { fake } = await fakeConsul((handle) => createTlsServer(testOnly.server, handle))
+  const secure = fake.address.replace('http:', 'https:')
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  const at = `${secure}?ca=${file('ca.pem', testOnly.server.cert)}`
+  const own = directoryAt(at, 'the token')
+  ends.push(() => own.announce(undefined))
+  await own.announce(peer('one', ['a']))
+  const { becomes } = watched(directoryAt(at, 'the token'))
+  await becomes('one@wire://10.0.0.1:7070=a')
+  // One that somebody else's authority signed, or nobody's, is told nothing, the token least of all.
+  for (const other of ['', `?ca=${file('other.pem', testOnly.other.ca)}`]) {
+    const { failed, told } = watched(directoryAt(secure + other, 'another token'))
+    await eventually(() => failed.length + told.length > 0, 'the refusal')
+    expect(failed[0]).toMatch(/certificate/i)
+    expect(told).toEqual([])
+  }
+  expect([...fake.tokens]).toEqual(['the token'])
+  for (const wrong of [file('wrong.pem', 'x'), join(folder, 'none.pem')])
+    expect(() => directoryAt(`${secure}?ca=${wrong}`)).toThrow(`ca is a file in PEM; ${wrong}`)
+})
+
 test.each([
   ['', 'the agent’s address is a URL'],
   ['127.0.0.1:8500', 'the agent’s address is a URL'],
   ['http://127.0.0.1:8500/v1', 'the agent’s address is a URL'],
   ['http://user:secret@127.0.0.1:8500', 'the agent’s address is a URL'],
   ['http://127.0.0.1:8500?service=a%20b', 'service is a name of the DNS, not "a b"'],
-  ['http://127.0.0.1:8500?token=a', 'there is no option token, but service'],
+  ['http://127.0.0.1:8500?token=a', 'there is no option token, but service, ca'],
+  ['http://127.0.0.1:8500?ca=/ca.pem', 'ca is for an agent at https://'],
 ])('a text that is wrong is refused with what is wrong: %s', (at, message) => {
   expect(() => directoryAt(at)).toThrow(message)
 })

@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { Env } from '../../base/env.ts'
 import { failure } from '../../base/failure.ts'
 import { loop } from '../../base/loop.ts'
@@ -9,7 +11,10 @@ import { registration } from './registration.ts'
 
 export interface ConsulDirectoryOptions {
   readonly env: Env
-  /** The agent's address, such as `http://127.0.0.1:8500`. Option: `service`, under which the fleet's hosts are registered; default `serval`. */
+  /**
+   * The agent's address, such as `http://127.0.0.1:8500`. Options: `service`, under which the fleet's hosts are registered, default `serval`; `ca`, a
+   * file in PEM with the authority that signed the agent's certificate, default those that everybody knows.
+   */
   readonly at: string
   /** Of Consul's ACL; empty for none. */
   readonly token: string
@@ -23,8 +28,18 @@ const timeoutMs = waitMs + waitMs / 16 + 5_000
 /** Between two answers: who watches a list that changes all the time asks for it less often. */
 const leastMs = 100
 
+const authorityIn = (file: string): string => {
+  try {
+    const pem = readFileSync(file, 'utf8')
+    new X509Certificate(pem)
+    return pem
+  } catch (cause) {
+    throw failure('misconfigured', `ca is a file in PEM; ${file} cannot be read as one`, { cause })
+  }
+}
+
 const read = (at: string) => {
-  const { main, options } = withOptions(at, ['service'])
+  const { main, options } = withOptions(at, ['service', 'ca'])
   const url = URL.canParse(main) ? new URL(main) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.username)
     throw failure(
@@ -34,7 +49,10 @@ const read = (at: string) => {
   const service = options.get('service') ?? 'serval'
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(service))
     throw failure('misconfigured', `service is a name of the DNS, not ${JSON.stringify(service)}`)
-  return { address: url.origin, service }
+  const file = options.get('ca')
+  if (file !== undefined && url.protocol !== 'https:')
+    throw failure('misconfigured', 'ca is for an agent at https://…')
+  return { address: url.origin, service, ca: file === undefined ? undefined : authorityIn(file) }
 }
 
 /** The next index to wait for: one that went backwards, or is none, means to begin anew (Consul, Blocking Queries). */
@@ -57,8 +75,8 @@ export const consulDirectory = ({
   token,
   passMs = 3_000,
 }: ConsulDirectoryOptions): Directory => {
-  const { address, service } = read(at)
-  const api = consulApi(env, address, token)
+  const { address, service, ca } = read(at)
+  const api = consulApi(env, address, token, ca)
   const own = registration({ env, api, service, passMs })
   return {
     watch: (...watcher) => {
