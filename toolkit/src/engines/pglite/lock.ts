@@ -43,6 +43,9 @@ export interface FolderLock {
 const lifeSignMs = 5000
 const silentMs = 4 * lifeSignMs
 
+const isCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code
+
 const reason = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 /** Undefined for a process that does not exist. */
@@ -70,7 +73,7 @@ const read = (path: string): string | undefined => {
   try {
     return found && readFileSync(path, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (isCode(error, 'ENOENT')) return undefined
     throw error
   }
 }
@@ -97,7 +100,7 @@ const linked = (file: string, as: string): boolean => {
     linkSync(file, as)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    if (isCode(error, 'EEXIST')) return false
     throw error
   }
 }
