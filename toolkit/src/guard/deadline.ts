@@ -1,7 +1,7 @@
 import type { Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
 import { begin, type Guarded, type Interceptor } from './interceptor.ts'
-import { LazySignal } from './signal.ts'
+import { LazySignal, type Signal } from './signal.ts'
 import { Due, Timetable } from './timetable.ts'
 
 /** A call that somebody waits for: until it is answered, its time is up, or its caller gave up. */
@@ -66,11 +66,12 @@ class Waiting<R> extends Due {
 /**
  * Ends a call when its time is up or its caller gave up: the caller gets `deadline-exceeded` or `cancelled` at once, and the signal
  * that goes on with the call aborts, so that the work behind it can stop. A reply that `goesOn` (a feed) is in time with its
- * beginning, and still ends when the caller leaves.
+ * beginning, and still ends when the caller leaves. `under` gives the call another signal.
  */
 export const deadline = <C extends Guarded, R>(
   env: Env,
   goesOn: (reply: R) => boolean = () => false,
+  under: (call: C, signal: Signal) => C = (call, signal) => ({ ...call, signal }),
 ): Interceptor<C, R> => {
   const timetable = new Timetable(env)
   return (call, next) => {
@@ -89,7 +90,7 @@ export const deadline = <C extends Guarded, R>(
       )
     return new Promise<R>((resolve, reject) => {
       const waiting = new Waiting<R>(call, timetable, now, resolve, reject)
-      begin(next, { ...call, signal: waiting.signal }).then(
+      begin(next, under(call, waiting.signal)).then(
         (reply) => waiting.answered(reply, goesOn(reply)),
         (error: unknown) => waiting.failed(error),
       )

@@ -19,16 +19,17 @@ for (const [kind, make] of Object.entries(kinds)) {
     const heard: string[] = []
     const listener = (name: string) => () =>
       void heard.push(`${name} ${String(signal.aborted)} ${String(signal.reason)}`)
-    const [a, b, left] = [listener('a'), listener('b'), listener('left')]
+    const [a, b, late, left] = [listener('a'), listener('b'), listener('late'), listener('left')]
     const object = { handleEvent: listener('object') }
     signal.addEventListener('abort', left)
     for (const one of [a, b, object, a]) signal.addEventListener('abort', one)
     signal.removeEventListener('abort', left)
+    for (const one of [a, late]) signal.addEventListener('abort', one)
     expect(signal.aborted).toBe(false)
     expect(signal.reason).toBeUndefined()
     abort('why')
     abort('again')
-    expect(heard).toEqual(['a true why', 'b true why', 'object true why'])
+    expect(heard).toEqual(['a', 'b', 'object', 'late'].map((name) => `${name} true why`))
   })
 
   test(`${kind}: its AbortSignal is one, whenever it is asked for`, () => {

@@ -7,8 +7,7 @@ type AbortListener = (() => void) | { handleEvent(): void }
 export class LazySignal {
   #aborted = false
   #reason: unknown = undefined
-  #first: AbortListener | undefined = undefined
-  #others: Set<AbortListener> | undefined = undefined
+  #listeners: AbortListener[] | undefined = undefined
   #controller: AbortController | undefined = undefined
 
   get aborted(): boolean {
@@ -28,24 +27,25 @@ export class LazySignal {
   }
 
   addEventListener(_: 'abort', listener: AbortListener): void {
-    if (this.#first === undefined || this.#first === listener) this.#first = listener
-    else (this.#others ??= new Set()).add(listener)
+    if (this.#listeners === undefined) this.#listeners = [listener]
+    else if (!this.#listeners.includes(listener)) this.#listeners.push(listener)
   }
 
   removeEventListener(_: 'abort', listener: AbortListener): void {
-    if (this.#first === listener) this.#first = undefined
-    else this.#others?.delete(listener)
+    // Who came last mostly leaves first.
+    if (this.#listeners?.at(-1) === listener) this.#listeners.pop()
+    else this.#listeners = this.#listeners?.filter((one) => one !== listener)
   }
 
   abort(reason: unknown): void {
     if (this.#aborted) return
     this.#aborted = true
     this.#reason = reason
-    const listeners = [this.#first, ...(this.#others ?? [])]
-    this.#first = this.#others = undefined
+    const listeners = this.#listeners ?? []
+    this.#listeners = undefined
     for (const listener of listeners)
       if (typeof listener === 'function') listener()
-      else listener?.handleEvent()
+      else listener.handleEvent()
     this.#controller?.abort(reason)
   }
 }

@@ -34,6 +34,21 @@ export interface Call {
   readonly repeatable: boolean
 }
 
+/** The call under another signal. Field by field: every call pays for it, and a spread takes many times as long. */
+export const callUnder = (call: Call, signal: Signal): Call => ({
+  contract: call.contract,
+  operation: call.operation,
+  input: call.input,
+  caller: call.caller,
+  key: call.key,
+  deadline: call.deadline,
+  signal,
+  trace: call.trace,
+  strict: call.strict,
+  target: call.target,
+  repeatable: call.repeatable,
+})
+
 /** What an operation answered: a value, an async iterable (a feed), or the bytes of a remembered reply. */
 export type Reply =
   | { readonly value: unknown; readonly remembered?: undefined }

@@ -13,7 +13,15 @@ import {
   type Signal,
 } from '../guard/index.ts'
 import type { Trace } from '../telemetry/trace.ts'
-import { isFeed, valueOf, type Call, type Caller, type Link, type Reply } from './call.ts'
+import {
+  callUnder,
+  isFeed,
+  valueOf,
+  type Call,
+  type Caller,
+  type Link,
+  type Reply,
+} from './call.ts'
 import type { RetryTally } from './retry-tally.ts'
 
 /**
@@ -23,7 +31,7 @@ import type { RetryTally } from './retry-tally.ts'
 export const guardedLink = (
   link: Link,
   env: Env,
-  inTime: Interceptor<Call, Reply> = deadline(env, isFeed),
+  inTime: Interceptor<Call, Reply> = deadline(env, isFeed, callUnder),
   retried?: RetryTally['retried'],
 ): Link => ({
   call: compose(
@@ -38,7 +46,7 @@ export const guardedLinks = (
   env: Env,
   tally?: RetryTally,
 ): ((caller: string) => Link) => {
-  const inTime = deadline<Call, Reply>(env, isFeed)
+  const inTime = deadline<Call, Reply>(env, isFeed, callUnder)
   const byCaller = new Map<string, Map<string, Link>>()
   return (caller) => {
     const guarded = byCaller.get(caller) ?? new Map<string, Link>()

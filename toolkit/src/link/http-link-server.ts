@@ -49,10 +49,10 @@ const callOf = async (
   request: HttpRequest,
   { env, identities }: HttpLinkServerOptions,
 ): Promise<Call> => {
-  const [contract = '', operation = '', ...more] = read('the path', () =>
+  const [contract = '', operation, ...more] = read('the path', () =>
     request.target.slice(linkPath.length).split('/').map(decodeURIComponent),
   )
-  if (!request.target.startsWith(linkPath) || operation === '' || more.length > 0)
+  if (!request.target.startsWith(linkPath) || operation === undefined || more.length > 0)
     throw misspoken(`calls go to ${linkPath}<contract>/<operation>, not to ${request.target}`)
   if (request.method !== 'POST') throw misspoken(`calls are POSTs, not ${request.method}s`)
   const token = /^Bearer (\S+)$/.exec(request.header('authorization') ?? '')?.[1]

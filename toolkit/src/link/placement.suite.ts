@@ -135,6 +135,19 @@ export const placementSuite = (name: string, place: (served: Link) => Promise<Pl
     ).toMatch(/^(internal|as thrown)$/)
   })
 
+  test(`${name}: a call of a nameless operation or contract is answered like any other`, async () => {
+    const refuse = () => {
+      throw failure('no-such-operation')
+    }
+    for (const call of [callTo(''), callTo('', { contract: '' })]) {
+      const error = await failing(refuse, call)
+      expect(error).toMatchObject({ code: 'no-such-operation' })
+      const { contract, operation } = seen.at(-1) ?? {}
+      expect([contract, operation]).toEqual([call.contract, ''])
+    }
+    expect(await ask(() => ({ value: 'on' }))).toEqual({ value: 'on' })
+  })
+
   test(`${name}: a remembered reply arrives byte by byte`, async () => {
     const body = new TextEncoder().encode('{"id":"ü", "spaced" : 1}')
     const remembered = { status: 201, contentType: 'application/json', location: '/ü/1', body }

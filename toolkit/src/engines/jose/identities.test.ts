@@ -1,5 +1,6 @@
 import { SignJWT } from 'jose'
 import { expect, test } from 'vitest'
+import { asFailure } from '../../base/failure.ts'
 import { sha256 } from '../../base/hash.ts'
 import type { Caller } from '../../link/call.ts'
 import { manualEnv } from '../../testing/index.ts'
@@ -17,11 +18,14 @@ const callers: readonly Caller[] = [
   { kind: 'service', name: 'orders' },
   { kind: 'user', id: 'u1', roles: ['merchant'], session: 's1' },
 ]
-const refused = (token: string, audience = 'orders') =>
-  identities.verify(token, audience).then(
-    () => 'accepted',
-    (error: { code: string }) => error.code,
-  )
+const refused = async (token: string, audience = 'orders', by = identities) => {
+  try {
+    await by.verify(token, audience)
+    return 'accepted'
+  } catch (error) {
+    return asFailure(error).code
+  }
+}
 
 test('each kind of caller arrives as who it is', async () => {
   for (const caller of callers)
@@ -38,6 +42,29 @@ test('a token is made once per half-minute, is good for a minute, and for one au
   expect(await identities.sign(callers[3]!, 'orders')).not.toBe(token)
   expect(await refused(token)).toBe('accepted')
   expect(await refused(token, 'payments')).toBe('unauthenticated')
+  await env.advance(40_000)
+  expect(await refused(token)).toBe('unauthenticated')
+})
+
+test('one caller after the other, and one as two objects, get each their own token', async () => {
+  const [orders, payments] = ['orders', 'payments'] as const
+  const tokens = []
+  for (const audience of [orders, payments, orders])
+    for (const caller of [...callers, ...callers.map((one) => ({ ...one }))])
+      tokens.push({ caller, audience, token: await identities.sign(caller, audience) })
+  expect(new Set(tokens.map(({ token }) => token)).size).toBe(2 * callers.length)
+  for (const { caller, audience, token } of tokens)
+    expect(await identities.verify(token, audience)).toEqual(caller)
+})
+
+test('what is remembered is answered at once, as long as it is good', async () => {
+  const caller = callers[2]!
+  const token = await identities.sign(caller, 'orders')
+  await identities.verify(token, 'orders')
+  expect(identities.sign(caller, 'orders')).toBe(token)
+  expect(identities.verify(token, 'orders')).toEqual(caller)
+  await env.advance(31_000)
+  expect(await identities.sign(caller, 'orders')).not.toBe(token)
   await env.advance(40_000)
   expect(await refused(token)).toBe('unauthenticated')
 })
@@ -112,7 +139,9 @@ test('issuers that strangers make up are not all remembered', async () => {
     return `${header.toString('base64url')}.${token.split('.').slice(1).join('.')}`
   }
   for (let nth = 0; nth < 1_001; nth++)
-    await counting.verify(naming(`service:made-up-${nth}`), 'orders').catch(() => undefined)
+    expect(await refused(naming(`service:made-up-${nth}`), 'orders', counting)).toBe(
+      'unauthenticated',
+    )
   expect(asked.filter((issuer) => issuer === 'edge')).toHaveLength(1)
   await counting.verify(token, 'orders')
   expect(asked.filter((issuer) => issuer === 'edge')).toHaveLength(2)

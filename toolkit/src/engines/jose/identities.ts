@@ -49,6 +49,12 @@ const kidOf = (token: string): string | undefined => {
   }
 }
 
+interface Signed {
+  /** A promise until it is made. */
+  token: string | Promise<string>
+  readonly until: number
+}
+
 interface Verified {
   readonly caller: Caller
   readonly until: number
@@ -72,7 +78,9 @@ class Recent<V> extends Map<string, V> {
 /** Identities as JWTs (RFC 7519) with Ed25519 (RFC 8037), one minute long. */
 export const joseIdentities = (options: JoseIdentitiesOptions): Identities => {
   const { env, seedOf, remembered = 10_000 } = options
-  const signed = new Recent<{ readonly token: Promise<string>; readonly until: number }>(remembered)
+  const signed = new Recent<Signed>(remembered)
+  /** Who called each audience last: mostly it is who calls it next. */
+  const latest = new Recent<{ readonly caller: Caller; readonly signed: Signed }>(remembered)
   const verified = new Recent<Verified>(remembered)
   // Anyone may name an issuer.
   const keys = new Recent<Promise<{ private: CryptoKey; public: CryptoKey }>>(mostIssuers)
@@ -126,25 +134,43 @@ export const joseIdentities = (options: JoseIdentitiesOptions): Identities => {
     }
   }
 
+  const signedFor = (caller: Caller, audience: string): Signed => {
+    const id = `${audience} ${JSON.stringify(caller)}`
+    const known = signed.get(id)
+    if (known !== undefined && env.now() < known.until) return known
+    const token = make(caller, audience)
+    const made: Signed = { token, until: env.now() + renewedMs }
+    token.then(
+      (text) => (made.token = text),
+      () => undefined,
+    )
+    signed.delete(id)
+    signed.set(id, made)
+    return made
+  }
+
+  const verifiedAnew = async (token: string, audience: string): Promise<Caller> => {
+    verified.delete(token)
+    const found = await check(token, audience)
+    if (found === undefined)
+      throw failure('unauthenticated', `the identity is not one that ${audience} takes`)
+    verified.set(token, { ...found, audience })
+    return found.caller
+  }
+
   return {
     sign: (caller, audience) => {
-      const id = `${audience} ${JSON.stringify(caller)}`
-      const known = signed.get(id)
-      if (known !== undefined && env.now() < known.until) return known.token
-      const token = make(caller, audience)
-      signed.delete(id)
-      signed.set(id, { token, until: env.now() + renewedMs })
-      return token
+      const last = latest.get(audience)
+      if (last?.caller === caller && env.now() < last.signed.until) return last.signed.token
+      const found = signedFor(caller, audience)
+      latest.set(audience, { caller, signed: found })
+      return found.token
     },
-    verify: async (token, audience) => {
+    verify: (token, audience) => {
       const known = verified.get(token)
-      if (known?.audience === audience && env.now() < known.until) return known.caller
-      verified.delete(token)
-      const found = await check(token, audience)
-      if (found === undefined)
-        throw failure('unauthenticated', `the identity is not one that ${audience} takes`)
-      verified.set(token, { ...found, audience })
-      return found.caller
+      return known?.audience === audience && env.now() < known.until
+        ? known.caller
+        : verifiedAnew(token, audience)
     },
   }
 }

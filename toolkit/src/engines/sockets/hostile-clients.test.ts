@@ -98,11 +98,11 @@ afterAll(async () => {
   expect(answered).toBeGreaterThan(10)
 })
 
-const callBytes = (stream: number, operation: string, more: object = {}): Uint8Array =>
+const callBytes = (stream: number, operation: string, left = 60_000): Uint8Array =>
   framesOf([
     frame.call,
     stream,
-    bytesOf(`${JSON.stringify({ contract: 'made', operation, identity: 1, left: 60_000, correlationId: 'c', ...more })}\n{}`), // prettier-ignore
+    bytesOf(JSON.stringify(['made', operation, 1, left, 'c', false, null, {}])),
   ])
 const introduced = framesOf([
   frame.identity,
@@ -186,7 +186,11 @@ test('what is wrong is said to the peer and to the log, with where it came from,
   wrongVersion.frame(frame.hello, 0, hello)
   await wrongVersion.ended()
   const unreadable = await callers()
-  unreadable.frame(frame.call, 1, bytesOf('{"left":"hunter2"}\n{"card":"4242"}'))
+  unreadable.frame(
+    frame.call,
+    1,
+    bytesOf('["made","read",1,"hunter2","c",false,null,{"card":"4242"}]'),
+  )
   await unreadable.ended()
   const broken = await callers()
   broken.say(callBytes(1, 'break'))
@@ -195,7 +199,7 @@ test('what is wrong is said to the peer and to the log, with where it came from,
   expect(wrongSecret.refusal).toContain('do not share a secret')
   expect(oversized.refusal).toContain('a frame has at most 1024 bytes, not 4294967295')
   expect(wrongVersion.refusal).toContain('version 9')
-  expect(unreadable.refusal).toContain('a call cannot be read: contract: ')
+  expect(unreadable.refusal).toContain('a call cannot be read: left: ')
   for (const { refusal } of [wrongSecret, oversized, wrongVersion, unreadable]) {
     const found = lines.filter((line) => line.includes(JSON.parse(refusal).detail))
     expect(found).toHaveLength(1)
@@ -290,8 +294,8 @@ test('what breaks the rules of streams ends the connection that does, and says w
     ['there is no stream 77', framesOf([frame.cancel, 77])],
     ['there is no stream 77', framesOf([frame.credit, 77, numberPayload(1)])],
     ['an identity has at most 8192 bytes, not 9000', framesOf([frame.identity, 0, new Uint8Array(9_000)])], // prettier-ignore
-    ['left: Too big', callBytes(1, 'read', { left: 1e15 })],
-    ['left: Too small', callBytes(1, 'read', { left: -1 })],
+    ['left: Too big', callBytes(1, 'read', 1e15)],
+    ['left: Too small', callBytes(1, 'read', -1)],
   ]
   for (const [why, ...said] of cases) {
     const peer = await callers()

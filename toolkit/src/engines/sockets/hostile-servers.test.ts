@@ -53,7 +53,7 @@ test('who is no link, or not of this fleet, is called not at all, and the caller
   }
   const cases: readonly (readonly [string, (peer: Speaker) => void, Uint8Array?])[] = [
     ['do not share a secret', (peer) => hello(peer, () => undefined), bytesOf('another')],
-    ['one side speaks version 9, the other 1', (peer) => hello(peer, (bytes) => void (bytes[7] = 9))],
+    ['one side speaks version 9, the other 2', (peer) => hello(peer, (bytes) => void (bytes[7] = 9))],
     ['no link of a fleet', (peer) => hello(peer, (bytes) => bytes.fill(0))],
     ['a frame has at most 1024 bytes', (peer) => peer.say(bytesOf('HTTP/1.1 400 Bad Request\r\n\r\n'))],
     ['the connection broke within its handshake', (peer) => peer.socket.end()],
@@ -117,7 +117,7 @@ test('a reply to a call that is over is passed over; one to a call that was neve
 test('what breaks the rules ends each call under way, and says which rule', async () => {
   const cases: readonly (readonly [string, Uint8Array])[] = [
     ['a server cancels no calls', framesOf([frame.cancel, 1])],
-    ['a server begins no calls', framesOf([frame.call, 7, bytesOf('{}\n')])],
+    ['a server begins no calls', framesOf([frame.call, 7, bytesOf('[]')])],
     ['a server has no identity to tell', framesOf([frame.identity, 0, new Uint8Array(8)])],
     ['more credit than a window has', framesOf([frame.credit, 1, numberPayload(2 ** 31)])],
     ['a value cannot be read', value(1, '{')],

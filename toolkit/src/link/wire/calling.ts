@@ -5,18 +5,23 @@ import { readFailure, readRemembered, readValue } from './encoding.ts'
 import { frame, misspoken } from './frames.ts'
 import { costOf, Stream } from './stream.ts'
 
+/** A feed that was answered. */
+interface Feeding {
+  readonly items: Uint8Array[]
+  /** Who waits for the next one. */
+  readonly waiting: (() => void)[]
+  /** Why it ended too early, until its reader was told. */
+  failed: unknown
+}
+
 /** A call that a client waits for, and then the feed that it listens to. */
 export class Calling extends Stream {
   readonly #connection: Connection
   readonly #call: Call
   readonly #resolve: (reply: Reply) => void
   readonly #reject: (error: unknown) => void
-  readonly #items: Uint8Array[] = []
-  #feeding = false
+  #feeding: Feeding | undefined = undefined
   #ended = false
-  /** Why the feed ended too early, until its reader was told. */
-  #failed: unknown = undefined
-  readonly #waiting: (() => void)[] = []
 
   constructor(
     id: number,
@@ -45,7 +50,7 @@ export class Calling extends Stream {
   }
 
   override received(type: number, payload: Uint8Array): void {
-    if (this.#feeding) return this.#receivedOfFeed(type, payload)
+    if (this.#feeding !== undefined) return this.#receivedOfFeed(this.#feeding, type, payload)
     switch (type) {
       case frame.value:
         return this.#answered({ value: readValue(payload) })
@@ -56,8 +61,8 @@ export class Calling extends Stream {
       case frame.failed:
         return this.fail(readFailure(payload))
       case frame.feed:
-        this.#feeding = true
-        return this.#resolve({ value: this.#feed() })
+        this.#feeding = { items: [], waiting: [], failed: undefined }
+        return this.#resolve({ value: this.#feed(this.#feeding) })
     }
     throw misspoken(`a frame of the type ${type} answers no call`)
   }
@@ -77,9 +82,9 @@ export class Calling extends Stream {
 
   fail(error: unknown): void {
     this.#over()
-    this.#failed = error
-    if (this.#feeding) this.#wake()
-    else this.#reject(error)
+    if (this.#feeding === undefined) return this.#reject(error)
+    this.#feeding.failed = error
+    this.#wake(this.#feeding)
   }
 
   /** The connection ended. */
@@ -109,54 +114,55 @@ export class Calling extends Stream {
     this.#connection.end(this)
   }
 
-  #receivedOfFeed(type: number, payload: Uint8Array): void {
+  #receivedOfFeed(feeding: Feeding, type: number, payload: Uint8Array): void {
     if (type === frame.item) {
-      this.#items.push(payload.slice())
+      feeding.items.push(payload.slice())
       this.held += costOf(payload.length)
     } else if (type === frame.end) this.#over()
     else if (type === frame.failed) return this.fail(readFailure(payload))
     else throw misspoken(`a frame of the type ${type} is no part of a feed`)
-    this.#wake()
+    this.#wake(feeding)
   }
 
-  #read(item: Uint8Array): unknown {
+  #read({ items }: Feeding, item: Uint8Array): unknown {
     try {
       return readValue(item)
     } catch (cause) {
       const { target } = this.#call
-      this.#items.length = 0
+      items.length = 0
       this.#cancel(undefined)
       throw failure('internal', `${target}: an item of the feed is not one`, { cause })
     }
   }
 
-  #wake(): void {
-    for (const go of this.#waiting.splice(0)) go()
+  #wake({ waiting }: Feeding): void {
+    for (const go of waiting.splice(0)) go()
   }
 
-  #feed(): AsyncIterableIterator<unknown> {
+  #feed(feeding: Feeding): AsyncIterableIterator<unknown> {
+    const { items, waiting } = feeding
     const next = async (): Promise<IteratorResult<unknown, undefined>> => {
       for (;;) {
-        const item = this.#items.shift()
+        const item = items.shift()
         if (item !== undefined) {
           this.held -= costOf(item.length)
           this.#connection.consumed(this)
-          return { done: false, value: this.#read(item) }
+          return { done: false, value: this.#read(feeding, item) }
         }
-        if (this.#failed !== undefined) {
-          const failed = this.#failed
-          this.#failed = undefined
+        if (feeding.failed !== undefined) {
+          const { failed } = feeding
+          feeding.failed = undefined
           throw failed
         }
         if (this.#ended) return { done: true, value: undefined }
-        await new Promise<void>((resolve) => this.#waiting.push(resolve))
+        await new Promise<void>((resolve) => waiting.push(resolve))
       }
     }
     const leave = (): Promise<IteratorResult<unknown, undefined>> => {
-      this.#items.length = 0
+      items.length = 0
       if (!this.#ended) this.#cancel(undefined)
       return Promise.resolve({ done: true, value: undefined })
     }
-    return { next, return: leave, [Symbol.asyncIterator]: () => this.#feed() }
+    return { next, return: leave, [Symbol.asyncIterator]: () => this.#feed(feeding) }
   }
 }

@@ -5,7 +5,7 @@ import type { Call, Link, Reply } from '../call.ts'
 import type { Identities } from '../identity.ts'
 import { Calling } from './calling.ts'
 import { Connection, maxMessageBytes, type ConnectionOwner } from './connection.ts'
-import { callText, longestWaitMs, type CallHead } from './encoding.ts'
+import { callText, longestWaitMs } from './encoding.ts'
 import { frame, maxStream, misspoken } from './frames.ts'
 import type { Dial, Pipe } from './pipe.ts'
 
@@ -64,30 +64,24 @@ class ClientConnection implements ConnectionOwner {
   }
 
   call(call: Call, token: string): Promise<Reply> {
-    if (this.#left)
-      return Promise.reject(failure('draining', `${call.target}: the host is stopping`))
-    if (!this.connection.open)
-      return Promise.reject(failure('unavailable', `${call.target}: the connection has ended`))
-    const { contract, operation, key, strict } = call
-    const { correlationId } = call.trace
-    const { env } = this.#options
-    const head: CallHead = {
-      contract,
-      operation,
-      identity: this.#numberOf(token),
-      left: Math.ceil(Math.min(longestWaitMs, Math.max(0, call.deadline - env.now()))),
-      correlationId,
-      ...(strict && { strict }),
-      ...(key !== undefined && { key }),
-    }
-    const text = callText(head, call.input)
-    if (text.length > maxMessageBytes)
-      return Promise.reject(
-        failure('invalid-input', `a call over a link has at most ${maxMessageBytes} bytes`, {
-          ran: 'not-sent',
-        }),
-      )
     return new Promise((resolve, reject) => {
+      const { target, contract, operation, strict, key, input } = call
+      if (this.#left) throw failure('draining', `${target}: the host is stopping`)
+      if (!this.connection.open) throw failure('unavailable', `${target}: the connection has ended`)
+      const text = callText({
+        contract,
+        operation,
+        identity: this.#numberOf(token),
+        left: this.#leftFor(call),
+        correlationId: call.trace.correlationId,
+        strict,
+        key: key ?? null,
+        input,
+      })
+      if (text.length > maxMessageBytes)
+        throw failure('invalid-input', `a call over a link has at most ${maxMessageBytes} bytes`, {
+          ran: 'not-sent',
+        })
       this.#stream += 1
       const calling = new Calling(this.#stream, this.connection, call, resolve, reject)
       this.connection.begin(calling)
@@ -120,6 +114,11 @@ class ClientConnection implements ConnectionOwner {
   }
 
   gone(): void {}
+
+  #leftFor({ deadline }: Call): number {
+    const left = deadline - this.#options.env.now()
+    return Math.ceil(Math.min(longestWaitMs, Math.max(0, left)))
+  }
 
   #numberOf(token: string): number {
     const known = this.#known.get(token)
@@ -207,14 +206,20 @@ export const wireLink = (options: WireLinkOptions): WireLink => {
     return whileWanted((connecting ??= reached()), signal)
   }
 
+  const callLater = async (call: Call, signed: string | Promise<string>): Promise<Reply> => {
+    const token = await signed
+    if (call.signal.aborted)
+      throw failure('cancelled', `${call.target}: the caller gave up`, { ran: 'not-sent' })
+    const connection = current?.takesMore === true ? current : await connected(call.signal)
+    return connection.call(call, token)
+  }
+
   return {
-    call: async (call) => {
-      const token = await identities.sign(call.caller, call.contract)
-      const given = call.signal.aborted
-      if (given)
-        throw failure('cancelled', `${call.target}: the caller gave up`, { ran: 'not-sent' })
-      if (current?.takesMore === true) return current.call(call, token)
-      return (await connected(call.signal)).call(call, token)
+    call: (call) => {
+      const token = identities.sign(call.caller, call.contract)
+      return typeof token === 'string' && current?.takesMore === true && !call.signal.aborted
+        ? current.call(call, token)
+        : callLater(call, token)
     },
     leave: () => {
       over = true

@@ -5,8 +5,8 @@ import { failureFrom } from '../failure-message.ts'
 import { unreadable } from '../unreadable.ts'
 import { misspoken } from './frames.ts'
 
-/** What a call says beside its input: JSON, then a line feed, then the input as JSON, or nothing. */
-export interface CallHead {
+/** A call as it travels: a list of these in JSON, the last of which may be missing. */
+export interface CallMessage {
   readonly contract: string
   readonly operation: string
   /** The number under which this connection knows the caller's token. */
@@ -14,12 +14,8 @@ export interface CallHead {
   /** Milliseconds until the caller stops waiting. */
   readonly left: number
   readonly correlationId: string
-  readonly strict?: true
-  readonly key?: string
-}
-
-export interface CallMessage {
-  readonly head: CallHead
+  readonly strict: boolean
+  readonly key: string | null
   readonly input: unknown
 }
 
@@ -28,14 +24,15 @@ export const maxIdentityBytes = 8 * 1024
 export const longestWaitMs = 24 * 3_600_000
 const lineFeed = 10
 
-const Head = z.object({
-  contract: z.string().min(1),
-  operation: z.string().min(1),
+export const CallSchema = z.object({
+  contract: z.string(),
+  operation: z.string(),
   identity: z.int(),
   left: z.number().min(0).max(longestWaitMs),
   correlationId: z.string(),
-  strict: z.literal(true).exactOptional(),
-  key: z.string().exactOptional(),
+  strict: z.boolean(),
+  key: z.string().nullable(),
+  input: z.unknown(),
 })
 const Remembered = z.object({
   status: z.int(),
@@ -54,17 +51,40 @@ const read = <T>(what: string, decode: () => T): T => {
   }
 }
 
-export const callText = (head: CallHead, input: unknown): string =>
-  `${JSON.stringify(head)}\n${input === undefined ? '' : JSON.stringify(input)}`
+/** Says the same as the schema, sooner. */
+export const isCall = (said: Readonly<Record<keyof CallMessage, unknown>>): said is CallMessage =>
+  typeof said.contract === 'string' &&
+  typeof said.operation === 'string' &&
+  Number.isSafeInteger(said.identity) &&
+  typeof said.left === 'number' &&
+  said.left >= 0 &&
+  said.left <= longestWaitMs &&
+  typeof said.correlationId === 'string' &&
+  typeof said.strict === 'boolean' &&
+  (said.key === null || typeof said.key === 'string')
+
+export const callText = (message: CallMessage): string => {
+  const { contract, operation, identity, left, correlationId, strict, key, input } = message
+  const said: unknown[] = [contract, operation, identity, left, correlationId, strict, key]
+  if (input !== undefined) said.push(input)
+  return JSON.stringify(said)
+}
 
 export const readCall = (payload: Uint8Array): CallMessage =>
   read('a call', () => {
-    const text = decoder.decode(payload)
-    const end = text.indexOf('\n')
-    const head = Head.parse(JSON.parse(text.slice(0, end)))
-    const rest = text.slice(end + 1)
-    const input: unknown = rest === '' ? undefined : JSON.parse(rest)
-    return { head, input }
+    const said: unknown = JSON.parse(decoder.decode(payload))
+    const parts: readonly unknown[] = Array.isArray(said) ? said : []
+    const message = {
+      contract: parts[0],
+      operation: parts[1],
+      identity: parts[2],
+      left: parts[3],
+      correlationId: parts[4],
+      strict: parts[5],
+      key: parts[6],
+      input: parts[7],
+    }
+    return isCall(message) ? message : CallSchema.parse(message)
   })
 
 /** A value, or an item of a feed; nothing is an empty text. */

@@ -2,9 +2,12 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { failure } from '../../base/failure.ts'
 import {
+  CallSchema,
   callText,
   failureText,
   identityBytes,
+  isCall,
+  longestWaitMs,
   readCall,
   readFailure,
   readRemembered,
@@ -92,26 +95,40 @@ test('who has enough is told no more', () => {
   expect(seen).toEqual([1, 2])
 })
 
+test('what was taken stays as it was, whatever is written after it', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string({ maxLength: 20_000 }), { maxLength: 20 }), (texts) => {
+      const writer = new FrameWriter()
+      const taken = texts.map((text) => {
+        writer.text(1, 1, text)
+        return writer.take()
+      })
+      for (const [nth, bytes] of taken.entries()) {
+        expect(bytes.length).toBe(headBytes + bytesOf(texts[nth] ?? '').length)
+        expect(new TextDecoder().decode(bytes.subarray(headBytes))).toBe(texts[nth])
+      }
+    }),
+  )
+})
+
 const bytesOf = (text: string) => new TextEncoder().encode(text)
-const head = fc.record(
-  {
-    contract: fc.string({ minLength: 1 }),
-    operation: fc.string({ minLength: 1 }),
-    identity: fc.nat(),
-    left: fc.nat({ max: 60_000 }),
-    correlationId: fc.string(),
-    strict: fc.constant(true as const),
-    key: fc.string({ unit: 'binary' }),
-  },
-  { requiredKeys: ['contract', 'operation', 'identity', 'left', 'correlationId'] },
-)
 const json = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)))
+const message = fc.record({
+  contract: fc.string(),
+  operation: fc.string(),
+  identity: fc.nat(),
+  left: fc.nat({ max: 60_000 }),
+  correlationId: fc.string(),
+  strict: fc.boolean(),
+  key: fc.option(fc.string({ unit: 'binary' })),
+  input: fc.option(json, { nil: undefined }),
+})
 
 test('calls, values, remembered replies and identities are read as they were written', () => {
   fc.assert(
-    fc.property(head, fc.option(json, { nil: undefined }), (said, input) => {
-      expect(readCall(bytesOf(callText(said, input)))).toEqual({ head: said, input })
-      expect(readValue(bytesOf(valueText(input)))).toEqual(input)
+    fc.property(message, (said) => {
+      expect(readCall(bytesOf(callText(said)))).toEqual(said)
+      expect(readValue(bytesOf(valueText(said.input)))).toEqual(said.input)
     }),
   )
   fc.assert(
@@ -128,6 +145,36 @@ test('calls, values, remembered replies and identities are read as they were wri
   )
 })
 
+test('a call is what its schema says it is, whatever came', () => {
+  const odd = fc.oneof(
+    json,
+    fc.constantFrom(undefined, '', 0, -0, -1, 0.5, 2 ** 53, -(2 ** 53), 86_400_000, 86_400_001),
+    fc.constantFrom(Number.NaN, Infinity, -Infinity, 1n, Symbol('s'), new Date(0)),
+  )
+  const field = (usual: fc.Arbitrary<unknown>) => fc.oneof({ weight: 9, arbitrary: usual }, odd)
+  const maybe = fc.record({
+    contract: field(fc.string()),
+    operation: field(fc.string()),
+    identity: field(fc.integer()),
+    left: field(fc.integer({ min: -1, max: longestWaitMs + 1 })),
+    correlationId: field(fc.string()),
+    strict: field(fc.boolean()),
+    key: field(fc.option(fc.string())),
+    input: field(json),
+  })
+  const seen = { good: 0, bad: 0 }
+  fc.assert(
+    fc.property(maybe, (said) => {
+      const parsed = CallSchema.safeParse(said)
+      seen[parsed.success ? 'good' : 'bad'] += 1
+      expect(isCall(said)).toBe(parsed.success)
+      if (parsed.success) expect(parsed.data).toEqual(said)
+    }),
+    { numRuns: 2_000 },
+  )
+  expect(Math.min(seen.good, seen.bad)).toBeGreaterThan(200)
+})
+
 test('a failure arrives as it was, and one that cannot be written is told all the same', () => {
   const thrown = failure('overloaded', 'later', { ran: 'unknown', data: { room: [1] } })
   expect(readFailure(bytesOf(failureText(thrown))).toJSON()).toEqual(thrown.toJSON())
@@ -138,21 +185,29 @@ test('a failure arrives as it was, and one that cannot be written is told all th
 })
 
 test('bytes that are no message are refused as such, whatever they are', () => {
-  const good = callText(
-    { contract: 'a', operation: 'b', identity: 1, left: 1, correlationId: 'c' },
-    {},
-  )
+  const good = '["a","b",1,2,"c",false,null,{}]'
+  expect(readCall(bytesOf(good))).toMatchObject({ identity: 1, left: 2, strict: false, input: {} })
   const wrong = [
-    '',
-    '\n',
-    '{}\n',
-    good.slice(0, -1),
-    good.replace('"left":1', '"left":-1'),
-    good.replace('"left":1', '"left":1e99'),
-    good.replace('"identity":1', '"identity":"1"'),
-    good.replace('"contract":"a",', ''),
-  ]
-  for (const text of wrong) expect(() => readCall(bytesOf(text)), text).toThrow('cannot be read')
+    ['', 'not JSON'],
+    ['null', 'contract'],
+    ['{}', 'contract'],
+    ['[]', 'contract'],
+    [good.slice(0, -1), 'not JSON'],
+    ['["a","b",1,2,"c",false]', 'key'],
+    ['[{},"b",1,2,"c",false,null]', 'contract'],
+    ['["a",null,1,2,"c",false,null]', 'operation'],
+    ['["a","b","1",2,"c",false,null]', 'identity'],
+    ['["a","b",1.5,2,"c",false,null]', 'identity'],
+    ['["a","b",1,-1,"c",false,null]', 'left'],
+    ['["a","b",1,1e99,"c",false,null]', 'left'],
+    ['["a","b",1,2,3,false,null]', 'correlationId'],
+    ['["a","b",1,2,"c",0,null]', 'strict'],
+    ['["a","b",1,2,"c",false,1]', 'key'],
+  ] as const
+  for (const [text, why] of wrong) {
+    expect(() => readCall(bytesOf(text)), text).toThrow('a call cannot be read')
+    expect(() => readCall(bytesOf(text)), text).toThrow(why)
+  }
   fc.assert(
     fc.property(fc.uint8Array(), (bytes) => {
       for (const read of [readCall, readValue, readRemembered, readFailure, readToken])

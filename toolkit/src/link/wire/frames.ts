@@ -98,56 +98,60 @@ export class FrameReader {
 }
 
 const none = new Uint8Array(0)
-const usualBytes = 16 * 1024
+const usualBytes = 32 * 1024
 const encoder = new TextEncoder()
 
 /** Collects frames until somebody takes them. */
 export class FrameWriter {
   #bytes: Uint8Array = none
   #view = new DataView(none.buffer)
-  #size = 0
+  /** Where what was not taken begins, and where it ends. */
+  #from = 0
+  #to = 0
 
   get size(): number {
-    return this.#size
+    return this.#to - this.#from
   }
 
   frame(type: number, stream: number, payload: Uint8Array = none): void {
     this.#reserve(headBytes + payload.length)
-    this.#bytes.set(payload, this.#size + headBytes)
+    this.#bytes.set(payload, this.#to + headBytes)
     this.#head(type, stream, payload.length)
   }
 
   /** A frame of a text, which has at most a third of a payload's bytes; answers its bytes. */
   text(type: number, stream: number, text: string): number {
     this.#reserve(headBytes + text.length * 3)
-    const { written } = encoder.encodeInto(text, this.#bytes.subarray(this.#size + headBytes))
+    const { written } = encoder.encodeInto(text, this.#bytes.subarray(this.#to + headBytes))
     this.#head(type, stream, written)
     return written
   }
 
   /** What was written since, to keep. */
   take(): Uint8Array {
-    const taken = this.#bytes.subarray(0, this.#size)
-    this.#bytes = none
-    this.#size = 0
+    const taken = this.#bytes.subarray(this.#from, this.#to)
+    this.#from = this.#to
     return taken
   }
 
   #head(type: number, stream: number, length: number): void {
     const view = this.#view
-    view.setUint32(this.#size, length)
-    view.setUint8(this.#size + 4, type)
-    view.setUint32(this.#size + 5, stream)
-    this.#size += headBytes + length
+    view.setUint32(this.#to, length)
+    view.setUint8(this.#to + 4, type)
+    view.setUint32(this.#to + 5, stream)
+    this.#to += headBytes + length
   }
 
+  /** What was taken is never written to again. */
   #reserve(more: number): void {
-    const least = this.#size + more
-    if (least <= this.#bytes.length) return
-    const larger = new Uint8Array(Math.max(usualBytes, least, this.#bytes.length * 2))
-    larger.set(this.#bytes.subarray(0, this.#size))
+    if (this.#to + more <= this.#bytes.length) return
+    const { size } = this
+    const larger = new Uint8Array(Math.max(usualBytes, (size + more) * 2))
+    larger.set(this.#bytes.subarray(this.#from, this.#to))
     this.#bytes = larger
     this.#view = new DataView(larger.buffer)
+    this.#from = 0
+    this.#to = size
   }
 }
 

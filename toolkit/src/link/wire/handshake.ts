@@ -6,7 +6,7 @@ import { misspoken } from './frames.ts'
  * both nonces. Then the first side proves it too. The secret itself never travels, and a proof of one side is none of the other.
  */
 
-export const wireVersion = 1
+export const wireVersion = 2
 const nonceBytes = 32
 const proofBytes = 32
 const magic = new TextEncoder().encode('serval')

@@ -18,8 +18,7 @@ const link = () => {
 }
 
 const bytesOf = (text: string) => new TextEncoder().encode(text)
-const head = { contract: 'a', operation: 'b', identity: 1, left: 1_000, correlationId: 'c' }
-const call = bytesOf(`${JSON.stringify(head)}\n{}`)
+const call = bytesOf(JSON.stringify(['a', 'b', 1, 1_000, 'c', false, null, {}]))
 const token = new Uint8Array([
   ...numberPayload(1),
   ...bytesOf(JSON.stringify({ caller: { kind: 'operator' }, audience: 'a' })),
@@ -36,7 +35,7 @@ test('who does not shake hands as links do is told what is wrong, and runs nothi
   }
   const attempts: readonly (readonly [() => ReturnType<typeof rawPeer>, string])[] = [
     [() => hello((bytes) => bytes.fill(0)), 'no link of a fleet'],
-    [() => hello((bytes) => void (bytes[7] = 9)), 'one side speaks version 9, the other 1'],
+    [() => hello((bytes) => void (bytes[7] = 9)), 'one side speaks version 9, the other 2'],
     [() => { const peer = rawPeer(server.open); peer.say(bytesOf('GET / HTTP/1.1\r\n\r\n')); return peer }, 'at most 1024 bytes'], // prettier-ignore
     [() => { const peer = rawPeer(server.open); peer.frame(frame.call, 1, call); return peer }, 'begins with a handshake'], // prettier-ignore
     [() => { const peer = rawPeer(server.open); peer.frame(frame.hello, 0, new Uint8Array()); return peer }, 'no link of a fleet'], // prettier-ignore

@@ -85,9 +85,11 @@ export class Outbox {
 
   /** Forgets what a stream would have sent. */
   drop(stream: Stream): void {
-    this.#passOver(stream)
-    if (!this.hasBegun(stream)) this.#unbegun -= 1
-    stream.outgoing.length = 0
+    if (stream.outgoing.length > 0) {
+      this.#passOver(stream)
+      if (!this.hasBegun(stream)) this.#unbegun -= 1
+      stream.outgoing.length = 0
+    }
     stream.sent?.()
   }
 

@@ -1,9 +1,10 @@
 import type { Env } from '../../base/env.ts'
 import { asFailure, failure, type ServalError } from '../../base/failure.ts'
+import { begin } from '../../guard/interceptor.ts'
 import { LazySignal } from '../../guard/signal.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { acceptableRequestId } from '../../telemetry/trace.ts'
-import { isFeed, type Link, type Reply } from '../call.ts'
+import { isFeed, type Caller, type Link, type Reply } from '../call.ts'
 import { complaints } from '../complaints.ts'
 import type { Identities } from '../identity.ts'
 import { mostStrangers, Strangers } from '../strangers.ts'
@@ -60,7 +61,7 @@ class Serving extends Stream {
     if (type !== frame.call || this.#begun) throw misspoken('a stream has one call')
     this.#begun = true
     const message = readCall(payload)
-    this.#run(message).then(
+    begin(this.#run, message).then(
       (reply) => this.#answer(message, reply),
       (error: unknown) => this.#fail(message, error),
     )
@@ -89,22 +90,30 @@ class Serving extends Stream {
     this.stop(draining())
   }
 
-  async #run({ head, input }: CallMessage): Promise<Reply> {
-    const { env, identities, link } = this.#options
-    const deadline = env.now() + head.left
-    const { contract, operation } = head
+  readonly #run = (message: CallMessage): Promise<Reply> => {
+    const { env, identities } = this.#options
     if (this.#client.left) throw draining()
-    const caller = await identities.verify(this.#client.tokenOf(head.identity), contract)
+    const deadline = env.now() + message.left
+    const token = this.#client.tokenOf(message.identity)
+    const caller = identities.verify(token, message.contract)
+    return caller instanceof Promise
+      ? caller.then((verified) => this.#call(message, deadline, verified))
+      : this.#call(message, deadline, caller)
+  }
+
+  #call(message: CallMessage, deadline: number, caller: Caller): Promise<Reply> {
+    const { env, link } = this.#options
+    const { contract, operation, input, key, correlationId, strict } = message
     return link.call({
       contract,
       operation,
       input,
       caller,
-      key: head.key,
+      key: key ?? undefined,
       deadline,
       signal: this.#signal,
-      trace: { correlationId: acceptableRequestId(head.correlationId) ?? env.id() },
-      strict: head.strict === true,
+      trace: { correlationId: acceptableRequestId(correlationId) ?? env.id() },
+      strict,
       target: `${contract}.${operation}`,
       // Whoever calls has the guards that repeat.
       repeatable: false,
@@ -149,9 +158,9 @@ class Serving extends Stream {
     }
   }
 
-  #fail({ head }: CallMessage, error: unknown): void {
+  #fail({ contract, operation }: CallMessage, error: unknown): void {
     const failed = asFailure(error)
-    const target = `${head.contract}.${head.operation}`
+    const target = `${contract}.${operation}`
     if (failed.kind === 'internal')
       this.#options.log.error('a call over a link failed', { target }, error)
     this.#end(frame.failed, failureText(failed))
