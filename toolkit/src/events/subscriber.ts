@@ -27,7 +27,8 @@ export interface SubscriberOptions {
   /** This host's id, for claims. */
   readonly holder: string
   readonly owns: (partition: number) => boolean
-  readonly handles: (type: string) => boolean
+  /** Of the messages that it handles. */
+  readonly types: readonly string[]
   /** Runs the handler. If it makes no step, the subscriber settles the message by itself. */
   readonly deliver: (message: Message, settlement: Settlement, signal: AbortSignal) => Promise<void>
   /** How soon to look for messages without being woken; later while there are none. */
@@ -114,11 +115,12 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     const messages = await options.source.read(
       hungry.map((lane) => ({ partition: lane.partition, position: lane.fetched })),
       readAhead,
+      options.types,
     )
     const byPartition = Map.groupBy(messages, (message) => message.partition)
     for (const lane of hungry) {
       const found = byPartition.get(lane.partition) ?? []
-      lane.more = found.length >= readAhead
+      lane.more = (found.at(-1)?.position ?? 0) - lane.fetched >= readAhead
       for (const message of found) {
         if (message.position <= lane.fetched) continue
         lane.queue.push(message)
@@ -156,8 +158,10 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     release,
     counted: () => counts,
   })
+  const types = new Set(options.types)
   const work = laneWork({
     ...options,
+    handles: (type) => types.has(type),
     patienceMs: options.patienceMs ?? 100,
     lanes,
     signal: stopping.signal,

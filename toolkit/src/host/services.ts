@@ -283,7 +283,6 @@ const subscribe = (one: Opened, { env, log, host, pollMs }: Shared, patience: Pa
   const name = service.contract.name
   const byPublisher = Map.groupBy(service.subscriptions, ({ event }) => event.source)
   return [...byPublisher].map(async ([publisher, mine]) => {
-    const types = new Set(mine.map(({ event }) => event.type))
     const id = { subscription: name, publisher }
     const source = logSource(runtime.link, publisher, name, env)
     const from = mine.every((subscription) => subscription.from === 'now') ? 'now' : 'oldest'
@@ -296,7 +295,7 @@ const subscribe = (one: Opened, { env, log, host, pollMs }: Shared, patience: Pa
       store,
       holder: host,
       owns: (partition) => ownerOf(one.hosts, `${name}/${publisher}/${partition}`) === host,
-      handles: (type) => types.has(type),
+      types: [...new Set(mine.map(({ event }) => event.type))],
       deliver: server.deliver,
       pollMs,
     }

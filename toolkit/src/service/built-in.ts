@@ -31,7 +31,11 @@ const Nothing = z.object({})
 const Key = z.object({ publisher: z.string(), key: z.string() })
 
 const inputs = {
-  '$log.read': z.object({ after: Positions, limit: z.int().min(1) }),
+  '$log.read': z.object({
+    after: Positions,
+    limit: z.int().min(1),
+    types: z.array(z.string()).optional(),
+  }),
   '$log.heads': Nothing,
   '$log.report': z.object({ subscription: z.string(), positions: Positions }),
   '$log.readers': Nothing,
@@ -71,8 +75,8 @@ export const builtInOperations = (
   ) => operations.set(name, async (input) => answer(validInput(schema, input, false)))
   const held = subscriptions.held.tries
   const id = (publisher: string) => ({ subscription: service, publisher })
-  on('$log.read', inputs['$log.read'], ({ after, limit }) =>
-    log.read(after, Math.min(mostRead, limit)),
+  on('$log.read', inputs['$log.read'], ({ after, limit, types }) =>
+    log.read(after, Math.min(mostRead, limit), types),
   )
   on('$log.heads', inputs['$log.heads'], () => log.heads())
   on('$log.report', inputs['$log.report'], ({ subscription, positions }) =>
@@ -132,7 +136,8 @@ export const logSource = (link: Link, publisher: string, reader: string, env: En
   const about = { env, caller: reader, correlationId: `${reader}-reads-${publisher}` }
   const ask = asking(link, publisher, about)
   return {
-    read: (after, limit) => ask('$log.read', { after: [...after], limit }),
+    read: (after, limit, types) =>
+      ask('$log.read', { after: [...after], limit, types: types && [...types] }),
     heads: () => ask('$log.heads', {}),
     report: (subscription, positions) =>
       ask('$log.report', { subscription, positions: [...positions] }),

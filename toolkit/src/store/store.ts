@@ -105,6 +105,20 @@ export interface Position {
   readonly position: number
 }
 
+/** Stands for messages that were not asked for, up to this place. Nobody handles its type. */
+export const passedMessage = (source: string, { partition, position }: Position): Message => ({
+  specversion: '1.0',
+  id: '',
+  source,
+  type: '',
+  subject: '',
+  time: '',
+  data: null,
+  correlationid: '',
+  partition,
+  position,
+})
+
 /** The publisher's side: what was published, in order. */
 export interface Log {
   /**
@@ -114,9 +128,14 @@ export interface Log {
   relay(): Promise<readonly number[]>
   /**
    * For each position, at most `limit` messages after it, in order. Position 0 reads from the oldest message that is kept;
-   * any other rejects with `cursor-too-old` when what follows it is gone.
+   * any other rejects with `cursor-too-old` when what follows it is gone. Of other types than `types` a partition's last message comes as a
+   * `passedMessage`, the rest not at all.
    */
-  read(after: readonly Position[], limit: number): Promise<readonly Message[]>
+  read(
+    after: readonly Position[],
+    limit: number,
+    types?: readonly string[],
+  ): Promise<readonly Message[]>
   /** The last position of each partition, 0 where nothing was published. */
   heads(): Promise<readonly Position[]>
   readonly readers: LogReaders

@@ -2,7 +2,7 @@ import { rfc3339 } from '../../base/env.ts'
 import { failure } from '../../base/failure.ts'
 import type { Message } from '../../contract/index.ts'
 import { partitionCount } from '../../events/partition.ts'
-import type { Log, LogReaders, OutboxEntry } from '../../store/store.ts'
+import { passedMessage, type Log, type LogReaders, type OutboxEntry } from '../../store/store.ts'
 
 interface Partition {
   /** The position of the oldest message that is kept, or of the next one. */
@@ -57,7 +57,7 @@ export const memoryLog = (state: LogState, source: string): Log => {
       }
       return [...grown]
     },
-    read: async (after, limit) =>
+    read: async (after, limit, types) =>
       after
         .toSorted((a, b) => a.partition - b.partition)
         .flatMap(({ partition, position }) => {
@@ -68,8 +68,13 @@ export const memoryLog = (state: LogState, source: string): Log => {
               `partition ${partition} of ${source}: asked from ${position + 1}, the log begins at ${first}`,
             )
           const from = Math.max(0, position + 1 - first)
+          const all = messages.slice(from, from + limit)
+          const found = all.flatMap((one, n) => {
+            if (types === undefined || types.includes(one.type)) return one
+            return n < all.length - 1 ? [] : passedMessage(source, one)
+          })
           // A copy each: a reader may do with it what it likes.
-          return structuredClone(messages.slice(from, from + limit))
+          return structuredClone(found)
         }),
     heads: async () =>
       state.partitions.map((one, partition) => ({ partition, position: headOf(one) })),

@@ -1,14 +1,21 @@
 import { rfc3339, type Env } from '../../base/env.ts'
 import { failure } from '../../base/failure.ts'
 import type { Message } from '../../contract/index.ts'
-import type { Log, LogReaders, Position } from '../../store/store.ts'
+import { passedMessage, type Log, type LogReaders, type Position } from '../../store/store.ts'
 import type { SqlDatabase } from './database.ts'
 import { outboxRelay, type Published } from './outbox.ts'
 
-interface Row {
+interface Asked {
   readonly [column: string]: unknown
   readonly asked: number
   readonly after: number
+  /** The oldest position behind it that is kept. */
+  readonly first: number | null
+  /** The last position that is read, if any is kept. */
+  readonly reached: number
+}
+
+interface Row extends Asked {
   readonly partition: number
   readonly position: number
   readonly key: string
@@ -19,12 +26,24 @@ interface Row {
   readonly correlation_id: string
 }
 
-interface EmptyRow {
-  readonly [column: string]: unknown
-  readonly asked: number
-  readonly after: number
+interface EmptyRow extends Asked {
   readonly position: null
 }
+
+/** A partition in which nothing is found answers one row without a message. */
+const readAfter = `
+select c.partition as asked, c.position as after, f.first, least(h.position, f.first + $3::int - 1) as reached, l.*
+from unnest($1::smallint[], $2::bigint[]) as c (partition, position)
+join serval_head h on h.partition = c.partition and h.position > c.position
+left join lateral (
+  select position as first from serval_log where partition = c.partition and position > c.position order by position limit 1
+) f on true
+left join lateral (
+  select * from (
+    select * from serval_log where partition = c.partition and position > c.position order by position limit $3::int
+  ) next where $4::text[] is null or type = any ($4::text[])
+) l on true
+order by c.partition, l.position`
 
 const message = (source: string, row: Row): Message => ({
   specversion: '1.0',
@@ -46,29 +65,26 @@ export const sqlLog = (
   env: Env,
 ): Log => ({
   relay: outboxRelay(database, published, env),
-  read: (after, limit) =>
+  read: (after, limit, types) =>
     database.read(async (session) => {
-      const rows = await session.query<Row | EmptyRow>(
-        // A partition of which nothing is kept any more answers one row without a message.
-        `select c.partition as asked, c.position as after, l.* from unnest($1::smallint[], $2::bigint[]) as c (partition, position)
-         join serval_head h on h.partition = c.partition
-         left join lateral (
-           select * from serval_log where partition = c.partition and position > c.position order by position limit $3::int
-         ) l on true
-         where l.position is not null or c.position < h.position order by c.partition, l.position`,
-        [after.map((at) => at.partition), after.map((at) => at.position), limit],
-      )
+      const rows = await session.query<Row | EmptyRow>(readAfter, [
+        after.map((at) => at.partition),
+        after.map((at) => at.position),
+        limit,
+        types ?? null,
+      ])
       const messages: Message[] = []
-      let before: Row | EmptyRow | undefined
-      for (const row of rows) {
-        const first = row.asked !== before?.asked
-        if (first && row.after > 0 && row.position !== row.after + 1)
+      for (const [n, row] of rows.entries()) {
+        const { asked, first, reached } = row
+        if (row.after > 0 && first !== row.after + 1)
           throw failure(
             'cursor-too-old',
-            `partition ${row.asked} of ${source}: asked from ${row.after + 1}, the log begins at ${row.position ?? 'its head'}`,
+            `partition ${asked} of ${source}: asked from ${row.after + 1}, the log begins at ${first ?? 'its head'}`,
           )
         if (row.position !== null) messages.push(message(source, row))
-        before = row
+        const last = rows[n + 1]?.asked !== asked
+        if (last && first !== null && row.position !== reached)
+          messages.push(passedMessage(source, { partition: asked, position: reached }))
       }
       return messages
     }),

@@ -92,6 +92,24 @@ export const published = (at: At) => {
     expect(await subjects(first, [])).toEqual([])
   })
 
+  test('of other types than those asked for, a partition’s last message alone leaves a trace', async () => {
+    const { first, env } = at()
+    const types = ['a.v1', 'b.v1', 'a.v1', 'b.v1', 'b.v1']
+    await first.commit(async (unit) => {
+      for (const type of types) unit.outbox.emit(entry(env, 'k', { partition: 9, type }))
+    }, false)
+    await relayAll(first)
+    const read = async (position: number, limit: number, wanted: readonly string[]) =>
+      (await first.log.read([{ partition: 9, position }], limit, wanted)).map(
+        (one) => `${one.position}:${one.type}`,
+      )
+    expect(await read(0, 10, ['a.v1'])).toEqual(['1:a.v1', '3:a.v1', '5:'])
+    expect(await read(0, 2, ['b.v1'])).toEqual(['2:b.v1'])
+    expect(await read(2, 2, ['a.v1', 'c.v1'])).toEqual(['3:a.v1', '4:'])
+    expect(await read(3, 10, [])).toEqual(['5:'])
+    expect(await read(5, 10, ['a.v1'])).toEqual([])
+  })
+
   test('a reader can do to a message what it likes: the log keeps its own', async () => {
     const { first, env } = at()
     await publish(first, env, 6, ['a'])
