@@ -14,10 +14,7 @@ import {
 } from '../guarantees/shop-in-test.suite.ts'
 import { orders, statuses } from './contract.ts'
 
-/*
- * Orders with the whole shop around it, and a clock that stands still until a test moves it: by it, hosts that are apart would never look for what the
- * others published.
- */
+/* Orders with the whole shop around it, and a clock that stands still until a test moves it. */
 
 let env: ManualEnv
 let world: World
@@ -29,7 +26,7 @@ let mailsBefore = 0
 beforeAll(async () => {
   env = manualEnv(Date.now())
   world = { server: pglite({}), mail: mailbox({}) }
-  running = await startShop(world, undefined, env, 'together')
+  running = await startShop(world, undefined, env)
   user = await newCustomer(running, 'orders')
   await stockOf(running, [
     { sku: 'TEA', onHand: 100 },

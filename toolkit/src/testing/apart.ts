@@ -1,3 +1,4 @@
+import { systemEnv, type Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
 import { sha256 } from '../base/hash.ts'
 import { httpTransport } from '../engines/http/index.ts'
@@ -15,6 +16,7 @@ import { deliveredTwice, takingItselfForTheOnlyOne } from './deliveries.ts'
 /*
  * Services each in a host of its own, all in this process: they are started, found, balanced and called as the hosts of a fleet are, over real sockets
  * (`http`, `wire`) or with nothing in between (`direct`). Who calls from outside calls from one more host, which serves nothing, as a fleet's edge does.
+ * What is between them runs in real time, also where the services' clock is one that a test moves.
  */
 
 export const linkNames = ['direct', 'http', 'wire'] as const
@@ -71,6 +73,24 @@ const directTransport = (): OpenTransport => {
   })
 }
 
+/** Longer than waits between tries, and between looks at what others did; what a test moves its clock for takes longer. */
+const shortMs = 1_000
+
+/** An env whose short waits take real time: by a clock that stands still no call would be tried again, and no host hear of another. */
+const withShortWaits = (env: Env, real: Env): Env => {
+  const waiting = (ms: number) => (ms <= shortMs ? real : env)
+  return {
+    ...env,
+    sleep: (ms, signal) => waiting(ms).sleep(ms, signal),
+    after: (ms, run) => waiting(ms).after(ms, run),
+  }
+}
+
+/** A link whose two sides have clocks of their own: a deadline says how much time is left. */
+const between = (clock: Env, theirs: Env, link: Link): Link => ({
+  call: (call) => link.call({ ...call, deadline: theirs.now() + call.deadline - clock.now() }),
+})
+
 const leave = async (reply: Reply): Promise<void> => {
   if (isFeed(reply)) await reply.value[Symbol.asyncIterator]().return?.()
 }
@@ -104,10 +124,12 @@ const bytesOf = (text: string): Promise<Uint8Array<ArrayBuffer>> =>
 
 /** Starts each service in a host of its own, and one host more for those who call from outside. */
 export const startApart = async (options: ApartOptions): Promise<RunningServices> => {
-  const { env, log, linked, loses, twice = false, services, ...rest } = options
+  const { log, linked, loses, twice = false, services, ...rest } = options
   // Only when it is needed: the package `jose` is an optional one.
   const { joseIdentities } = await import('../engines/jose/index.ts')
   const directory = directoryInMemory()
+  const real = systemEnv()
+  const env = withShortWaits(options.env, real)
   const all = { direct: directTransport(), http: httpTransport(), wire: wireTransport() }
   const chosen = transports(all, linked)
   const transport = loses === undefined ? chosen : losing(chosen, loses)
@@ -118,7 +140,7 @@ export const startApart = async (options: ApartOptions): Promise<RunningServices
   const startOne = async (own: readonly Service[], stores: StoreEngine) => {
     const mine = own.map(({ contract }) => contract)
     const joined = join({
-      env,
+      env: real,
       log,
       fleet: {
         roles: {},
@@ -141,11 +163,11 @@ export const startApart = async (options: ApartOptions): Promise<RunningServices
       services: own,
       stores,
       pollMs: options.pollMs ?? 20,
-      elsewhere: joined.link,
+      elsewhere: between(env, real, joined.link),
       hears: contracts.filter((contract) => !mine.includes(contract)),
       spread: joined.spread,
       answering: async (link, hear) => {
-        server = await joined.answer(link, hear)
+        server = await joined.answer(between(real, env, link), hear)
       },
     })
     await joined.serve(false)

@@ -2,7 +2,7 @@ import type { Service } from '../service/index.ts'
 import type { StoreEngine } from '../store/engine.ts'
 
 /** Long after the other host must have read the same message. */
-const patienceMs = 1_000
+const patienceMs = 250
 
 /** A message on its way to two hosts. */
 interface Meeting {
@@ -30,7 +30,7 @@ const within = async (wanted: Promise<void>): Promise<void> => {
 /**
  * Services for two hosts that both are delivered every message. The first to be given one waits until the other has it in hand too, and then
  * handles it; the other handles it when the first has ended, so that its effects meet those of a delivery that was settled. What cannot reach
- * both, as a host has moved its cursor on, goes its way after a second.
+ * both, as a host has moved its cursor on, goes its way after a quarter of a second.
  */
 export const deliveredTwice = (
   services: readonly Service[],
