@@ -27,7 +27,7 @@ beforeAll(async () => {
     session: 's',
   })
   seeder = system.client(catalog, { kind: 'service', name: 'seeding' })
-  for (const one of demo) expect(await seeder.provide({ product: one })).toEqual({ added: true })
+  for (const one of demo) await seeder.provide({ product: one })
 })
 afterAll(() => system?.end())
 
