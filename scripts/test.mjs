@@ -1,8 +1,10 @@
-// Runs the tests on Node (vitest) and then the same files on Bun (`bun test`).
+// Runs the tests on Node (vitest) and then the same files on Bun (`bun test`); there, the tests of
+// services once more, with each service in hosts of its own (scripts/apart.mjs).
 //
 //   npm test                      everything, on both
 //   npm test -- store edge        the files whose path contains `store` or `edge`
 //   npm test -- --node  |  --bun  on one runtime
+//   npm test -- --apart           only what runs once more, on both
 //
 // One PostgreSQL server is shared by the whole run when PostgreSQL is installed; otherwise the
 // tests that need one are skipped, or fail the run if SERVAL_REQUIRE_POSTGRES=1.
@@ -13,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join, sep } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { excluded, exclusionOf, placement, serviceTests, titles } from './apart.mjs'
 import { count, readJunit, readVitest, totalsLine, withSilentFiles } from './test-results.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '')
@@ -23,9 +26,11 @@ const longestRunMs = 10 * 60_000
 
 const flags = process.argv.slice(2).filter((word) => word.startsWith('--'))
 const patterns = process.argv.slice(2).filter((word) => !word.startsWith('--'))
-const unknown = flags.filter((flag) => flag !== '--node' && flag !== '--bun')
+const unknown = flags.filter((flag) => !['--node', '--bun', '--apart'].includes(flag))
 if (unknown.length > 0) {
-  console.error(`Unknown: ${unknown.join(' ')}. Usage: npm test -- [--node | --bun] [PATTERN ...]`)
+  console.error(
+    `Unknown: ${unknown.join(' ')}. Usage: npm test -- [--node | --bun] [--apart] [PATTERN ...]`,
+  )
   process.exit(2)
 }
 
@@ -57,7 +62,9 @@ const runtimes = [
       ...[`--reporter-outfile=${report}`, ...files.map((file) => `./${file}`)],
     ],
   },
-].filter(({ flag }) => flags.length === 0 || flags.includes(flag))
+].filter(
+  ({ flag }) => (!flags.includes('--node') && !flags.includes('--bun')) || flags.includes(flag),
+)
 
 const started = performance.now()
 const children = new Set()
@@ -76,7 +83,12 @@ if (files.length === 0) {
 }
 const postgres = await startPostgres()
 const outcomes = []
-for (const runtime of runtimes) outcomes.push(await run(runtime))
+const onlyApart = flags.includes('--apart')
+if (!onlyApart) for (const runtime of runtimes) outcomes.push(await run(runtime, files))
+const apart = serviceTests(root, files)
+if (apart.length > 0)
+  for (const runtime of runtimes)
+    if (onlyApart || runtime.name === 'Bun') outcomes.push(await runApart(runtime))
 postgres.stop()
 process.exitCode = conclude()
 
@@ -109,14 +121,53 @@ async function startPostgres() {
   return { url, reason, stop: () => child.stdin.end() }
 }
 
-async function run({ name, report, read, command }) {
+/** The tests of services with each service in a host of its own, but for those that are about one host. */
+async function runApart(runtime) {
+  const { read, command } = runtime
+  const env = { SERVAL_TEST_PLACEMENT: process.env.SERVAL_TEST_PLACEMENT ?? placement }
+  const left = new Set()
+  const outcome = await run(
+    {
+      ...runtime,
+      name: `${runtime.name}, ${env.SERVAL_TEST_PLACEMENT}`,
+      command: (these, report) => [...command(these, report), '-t', titles],
+      read: (text, folder) =>
+        read(text, folder).filter(({ file, name }) => {
+          const exclusion = exclusionOf(file, name)
+          if (exclusion) left.add(exclusion)
+          return !exclusion
+        }),
+    },
+    apart,
+    env,
+  )
+  if (patterns.length === 0) {
+    const gone = [
+      ...excluded.files.filter((file) => !files.includes(file)),
+      ...excluded.tests.flatMap((one) => (left.has(one) ? [] : [`${one.file}  ${one.title}`])),
+    ]
+    for (const one of gone)
+      outcome.results.push({
+        file: 'scripts/apart.mjs',
+        name: `excludes what is not there: ${one}`,
+        outcome: 'failed',
+      })
+  }
+  return { ...outcome, excluded: left.size }
+}
+
+async function run({ name, report, read, command }, files, env = {}) {
   console.log(`\n— ${name}: ${files.length} files`)
   const began = performance.now()
   const [program, ...args] = command(files, report)
   const child = spawn(program, args, {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...(postgres.url && { SERVAL_TEST_POSTGRES_URL: postgres.url }) },
+    env: {
+      ...process.env,
+      ...env,
+      ...(postgres.url && { SERVAL_TEST_POSTGRES_URL: postgres.url }),
+    },
     detached: true,
   })
   children.add(child)
@@ -162,8 +213,11 @@ function conclude() {
       console.log(`↓ ${name}  ${times} skipped  ${group}`)
     }
   }
-  for (const { name, results, seconds } of outcomes) {
-    console.log(`${name.padEnd(5)} ${totalsLine(count(results))} (${seconds.toFixed(1)} s)`)
+  for (const { name, results, seconds, excluded: left } of outcomes) {
+    const without = left === undefined ? '' : `, ${left} tests excluded by scripts/apart.mjs`
+    console.log(
+      `${name.padEnd(5)} ${totalsLine(count(results))}${without} (${seconds.toFixed(1)} s)`,
+    )
   }
 
   const all = outcomes.flatMap(({ results }) => results)
