@@ -83,7 +83,7 @@ const sales = (input: { from?: string; to?: string; bucket?: 'minute' | 'hour' |
   system.client(analytics, merchant).sales(input)
 const top = (input: { from?: string; to?: string; limit?: number } = {}) =>
   system.client(analytics, merchant).topProducts(input)
-/** Waits until analytics has read all that orders has published. */
+/** Waits until analytics has read all that orders has published, and counted what it had to set aside. */
 const caughtUp = () =>
   eventually(async () => {
     const heads = (await system.stores.get('orders')?.log.heads()) ?? []
@@ -91,7 +91,11 @@ const caughtUp = () =>
       .get('analytics')
       ?.subscriptions.positions({ subscription: 'analytics', publisher: 'orders' })
     const logged = total(heads.map(({ position }) => position))
-    return logged >= published && JSON.stringify(heads) === JSON.stringify(read)
+    return (
+      logged >= published &&
+      JSON.stringify(heads) === JSON.stringify(read) &&
+      (await audit()).orders >= confirmed.size
+    )
   }, 'the last cursor')
 
 /** Sums of amounts, exactly, per currency. */
