@@ -66,6 +66,8 @@ export interface RunningServices {
 
 const beatMs = 1_000
 const aliveMs = 5_000
+/** In which the others have seen a host that came, and ended what they had begun of its share. */
+const letGoMs = 1_250
 
 /** What the parts of one start share. */
 interface Shared {
@@ -85,6 +87,8 @@ interface Opened {
   readonly wake: { relay: () => void; jobs: () => void }
   /** The hosts alive, by the last heartbeat. */
   hosts: readonly string[]
+  /** From when this host works on its share. */
+  readonly sharesFrom: number
 }
 
 /** Opens a service's store, with its recurring jobs, and adds this host to those that share it. */
@@ -107,7 +111,8 @@ const openStore = async (
     if (job.everyMs !== undefined) await store.jobs.ensure(job.name, env.now() + job.everyMs)
   for (const [job, kept] of keepJobs(store, env))
     await store.jobs.ensure(job, env.now() + kept.everyMs)
-  return { service, store, hosts: await beat(store) }
+  const hosts = await beat(store)
+  return { service, store, hosts, sharesFrom: hosts.length > 1 ? env.now() + letGoMs : 0 }
 }
 
 /** Runs services in this process: their stores, servers, relays, subscriptions and jobs. */
@@ -139,7 +144,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     ...(options.spread && { spread: purgingOf(options.services, options.spread) }),
   })
   const caches = await openCaches({ env, log, engine: options.cache })
-  for (const { service, store, hosts } of stores) {
+  for (const { service, store, hosts, sharesFrom } of stores) {
     const name = service.contract.name
     const wake: Opened['wake'] = { relay: () => undefined, jobs: () => undefined }
     const runtime: ServiceRuntime = {
@@ -155,7 +160,8 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       published: () => wake.relay(),
       scheduled: () => wake.jobs(),
     }
-    running.set(name, { service, store, server: serviceServer(runtime), runtime, wake, hosts })
+    const server = serviceServer(runtime)
+    running.set(name, { service, store, server, runtime, wake, hosts, sharesFrom })
   }
 
   await options.answering?.(localLink(handle), hub.hear)
@@ -294,7 +300,9 @@ const subscribe = (one: Opened, { env, log, host, pollMs }: Shared, patience: Pa
       source,
       store,
       holder: host,
-      owns: (partition) => ownerOf(one.hosts, `${name}/${publisher}/${partition}`) === host,
+      owns: (partition) =>
+        env.now() >= one.sharesFrom &&
+        ownerOf(one.hosts, `${name}/${publisher}/${partition}`) === host,
       types: [...new Set(mine.map(({ event }) => event.type))],
       deliver: server.deliver,
       pollMs,
