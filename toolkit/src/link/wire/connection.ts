@@ -22,7 +22,7 @@ const maxPartialBytes = 64 * 1024 * 1024
 /** A server stops reading calls above, and goes on below. */
 const backlogBytes = { most: 1024 * 1024, least: 256 * 1024 }
 /** As much goes out before the turn of the event loop ends, so that the other side works on it while this one goes on. */
-const earlyBytes = 4 * 1024
+const earlyBytes = 2_560
 const maxHelloBytes = 1024
 /** Of what a peer says when it ends a connection. */
 const maxWords = 200
