@@ -177,9 +177,9 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     subscriber: subscriber(made.options),
   }))
   const loops = [...running.values()].map((one) => {
-    const grown = () => {
-      for (const { publisher, subscriber: reader } of subscribers)
-        if (publisher === one.service.contract.name) reader.wake()
+    const grown = (partitions: readonly number[]) => {
+      for (const { publisher, options: of, subscriber: reader } of subscribers)
+        if (publisher === one.service.contract.name && partitions.some(of.owns)) reader.wake()
       hub.wake(one.service.contract.name)
     }
     const moving = relay({ env, log: one.runtime.log, source: one.store.log, pollMs, grown })

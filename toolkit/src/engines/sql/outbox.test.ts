@@ -3,7 +3,7 @@ import type { Store } from '../../store/store.ts'
 import { eventually } from '../../testing/eventually.ts'
 import { manualEnv } from '../../testing/manual-env.ts'
 import { startPostgres } from '../../testing/postgres-server.ts'
-import { counters, entry, pages, relayAll } from '../../testing/store/fixture.suite.ts'
+import { counters, entry, pages, relayAll, turn } from '../../testing/store/fixture.suite.ts'
 import { pglite } from '../pglite/index.ts'
 import { postgres } from '../postgres/index.ts'
 import type { SqlDatabase, SqlServer } from './database.ts'
@@ -124,7 +124,7 @@ if ('missing' in started) {
       if (first === undefined || second === undefined) throw new Error('two stores')
       let over = false
       const relays = stores.map(async (store) => {
-        while (!over) await store.log.relay()
+        while (!over) await Promise.all([store.log.relay(), turn()])
       })
       const reading = (store: Store, key: string) =>
         store.commit(async (unit) => {

@@ -86,11 +86,14 @@ export const outboxRelay = (
   env: Env,
 ): (() => Promise<number[]>) => {
   let lookedAt = -Infinity
+  let publishedAt = -Infinity
   return async () => {
+    const now = env.now()
     const grown = new Set(published)
     published.clear()
-    if (grown.size > 0 && Math.abs(env.now() - lookedAt) < lookMs) return [...grown]
-    lookedAt = env.now()
+    if (grown.size > 0) publishedAt = now
+    if (Math.abs(now - publishedAt) < lookMs && Math.abs(now - lookedAt) < lookMs) return [...grown]
+    lookedAt = now
     // Most of the time nothing waits: that takes no lock and no transaction.
     const waiting = await database.read((session) =>
       session.query('select 1 from serval_outbox order by seq limit 1'),
