@@ -1,8 +1,11 @@
 import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { failure } from '../base/failure.ts'
+import { manualEnv } from '../testing/manual-env.ts'
+import { balancedLink } from './balance.ts'
 import type { Peer } from './directory.ts'
 import { directoryFrom, namesFrom, withOptions } from './directory-setting.ts'
+import { callTo } from './placement.suite.ts'
 import { staticDirectory } from './static-directory.ts'
 
 const contracts = ['catalog', 'orders']
@@ -40,6 +43,36 @@ test.each([
   ],
 ])('a list that is wrong is refused with what is wrong: %#', (at, message) => {
   expect(() => staticDirectory({ contracts, at })).toThrow(message)
+})
+
+test('a host that was missed for long and starts again at its address is called within half a minute', async () => {
+  const env = manualEnv()
+  let there = false
+  let answered = 0
+  const link = balancedLink({
+    env,
+    directory: staticDirectory({ contracts, at: 'orders=wire://a:1,wire://b:1' }),
+    linkTo: (address) => ({
+      call: async () => {
+        if (address === 'wire://b:1') return { value: 'b' }
+        if (!there) throw failure('unavailable')
+        answered += 1
+        return { value: 'a' }
+      },
+    }),
+  })
+  const callFor = async (ms: number, everyMs: number) => {
+    for (const end = env.now() + ms; env.now() < end && answered === 0;) {
+      const call = callTo('read', { contract: 'orders', deadline: env.now() + 1_000 })
+      expect(await link.call(call)).toMatchObject({ value: expect.stringMatching(/^[ab]$/) })
+      await env.advance(everyMs)
+    }
+  }
+  await callFor(400_000, 1_000)
+  there = true
+  await callFor(40_000, 250)
+  expect(answered).toBe(1)
+  link.stop()
 })
 
 test('what comes before the first colon says which directory it is', () => {
