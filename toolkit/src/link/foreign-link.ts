@@ -2,6 +2,7 @@ import { failure, reasonOf, type ServalError } from '../base/failure.ts'
 import { validOutput, type Contract, type Operation, type Problem } from '../contract/index.ts'
 import { abortSignal } from '../guard/index.ts'
 import { requestOf, valueFrom } from './binding-request.ts'
+import { textWithin } from './bounded.ts'
 import type { Call, Link } from './call.ts'
 import { problemDocument, type ProblemDocument } from './problem-document.ts'
 
@@ -92,26 +93,6 @@ const lost = (call: Call, address: string, cause: unknown): Error => {
   return unconnected.has(codeOf(cause) ?? '')
     ? failure('unavailable', `${call.target}: ${address} cannot be reached`, { cause })
     : failure('unknown-outcome', `${call.target}: the connection to ${address} broke`, { cause })
-}
-
-/** The body as text; undefined when it is larger than it may be. Rejects when it breaks off. */
-const textOf = async (response: Response, maxBytes: number): Promise<string | undefined> => {
-  const reader = response.body?.getReader()
-  if (reader === undefined) return ''
-  const utf8 = new TextDecoder()
-  let text = ''
-  let bytes = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return text + utf8.decode()
-    bytes += value.length
-    if (bytes > maxBytes) {
-      // The connection ends; that it does is all that is wanted.
-      await reader.cancel().catch(() => undefined)
-      return undefined
-    }
-    text += utf8.decode(value, { stream: true })
-  }
 }
 
 /** Seconds; a date counts from the reply's own (RFC 9110, 10.2.3). */
@@ -240,7 +221,7 @@ export const foreignLink = (contract: Contract, options: ForeignOptions): Link =
       let text: string | undefined
       try {
         response = await fetch(place.address + path, request)
-        text = await textOf(response, place.maxBodyBytes)
+        text = response.body === null ? '' : await textWithin(response.body, place.maxBodyBytes)
       } catch (cause) {
         throw lost(call, place.address, cause)
       }
