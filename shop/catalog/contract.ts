@@ -172,7 +172,7 @@ export const catalog = contract('catalog', {
       output: Quote,
       problems: [UnknownSku, MixedCurrencies, TotalTooLarge],
     }),
-    /** For seeding. */
+    /** For seeding. Where an answer was lost, its repeat adds nothing more, and says so. */
     provide: command({
       summary: 'Adds a product if it is missing',
       access: 'internal',

@@ -122,7 +122,7 @@ export const inventory = contract('inventory', {
       input: z.object({ orderId: OrderId }),
       output: z.object({}),
     }),
-    /** For seeding: counts of SKUs of which nothing is known yet. */
+    /** For seeding: counts of SKUs of which nothing is known yet. Where an answer was lost, its repeat adds nothing more, and says so. */
     provide: command({
       summary: 'Sets the counts of SKUs that have none',
       access: 'internal',

@@ -47,7 +47,10 @@ export const signInOperations = {
     output: SignedIn,
     problems: [SignInFailed, SignInLocked],
   }),
-  /** For seeding: an account that is not there yet, with an address that counts as confirmed. */
+  /**
+   * For seeding: an account that is not there yet, with an address that counts as confirmed. Where an answer was lost, its repeat adds nothing
+   * more, and says so.
+   */
   provide: command({
     summary: 'Opens an account if there is none with this address',
     access: 'internal',
