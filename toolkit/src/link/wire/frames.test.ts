@@ -111,6 +111,18 @@ test('what was taken stays as it was, whatever is written after it', () => {
   )
 })
 
+test('a buffer is written to its end, and a large one not kept', () => {
+  const writer = new FrameWriter()
+  const taken = (payloadBytes: number) => {
+    writer.frame(1, 1, new Uint8Array(payloadBytes))
+    return writer.take()
+  }
+  const [large, small, next] = [taken(maxPayloadBytes), taken(1), taken(1)]
+  expect(small.buffer.byteLength).toBeLessThan(large.length)
+  expect(next.buffer).toBe(small.buffer)
+  expect(next.byteOffset).toBe(small.length)
+})
+
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 const json = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)))
 const message = fc.record({

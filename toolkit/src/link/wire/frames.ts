@@ -131,6 +131,11 @@ export class FrameWriter {
   take(): Uint8Array {
     const taken = this.#bytes.subarray(this.#from, this.#to)
     this.#from = this.#to
+    // A connection that is silent again keeps no more than the usual.
+    if (this.#bytes.length > usualBytes) {
+      this.#bytes = none
+      this.#from = this.#to = 0
+    }
     return taken
   }
 
