@@ -14,6 +14,7 @@ import { supervisor } from '../../fleet/supervisor.ts'
 import { logger } from '../../telemetry/log.ts'
 import type { Command, Given } from '../command.ts'
 import type { Terminal } from '../terminal.ts'
+import { lateCompiler } from './late-compiler.ts'
 import {
   claimFolder,
   dataOf,
@@ -164,6 +165,7 @@ const runIn = async (
           ...['--id', about.id],
         ],
         variables: {
+          ...lateCompiler(process.env),
           SERVAL_DIRECTORY: address,
           SERVAL_FLEET_KEY: key,
           ...(about.runs.edge ? sharing : {}),
