@@ -82,6 +82,14 @@ const forged = async (
     .setExpirationTime(new Date(env.now() + life))
     .sign(await privateKey(await seedOf(signer), false))
 
+test('a token that could not be made is not remembered', async () => {
+  const seeds = [Promise.reject(new Error('no seed')), seedOf('edge')]
+  const signing = joseIdentities({ env, seedOf: async () => seeds.shift()! })
+  const sign = async () => signing.sign(callers[0]!, 'orders')
+  await expect(sign()).rejects.toThrow('no seed')
+  expect(await refused(await sign())).toBe('accepted')
+})
+
 test('a service cannot say that it is a user, the operator or another service; nobody signs for a day', async () => {
   const [, operator, , user] = callers
   const mine = 'service:payments'

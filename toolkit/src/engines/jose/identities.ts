@@ -52,7 +52,7 @@ const kidOf = (token: string): string | undefined => {
 interface Signed {
   /** A promise until it is made. */
   token: string | Promise<string>
-  readonly until: number
+  until: number
 }
 
 interface Verified {
@@ -96,7 +96,10 @@ export const joseIdentities = (options: JoseIdentitiesOptions): Identities => {
       }
     }
     let known = keys.get(issuer)
-    if (known === undefined) keys.set(issuer, (known = made()))
+    if (known === undefined) {
+      keys.set(issuer, (known = made()))
+      known.catch(() => keys.delete(issuer))
+    }
     return known
   }
 
@@ -142,7 +145,7 @@ export const joseIdentities = (options: JoseIdentitiesOptions): Identities => {
     const made: Signed = { token, until: env.now() + renewedMs }
     token.then(
       (text) => (made.token = text),
-      () => undefined,
+      () => (made.until = -Infinity),
     )
     signed.delete(id)
     signed.set(id, made)
