@@ -175,7 +175,7 @@ test('a time-out counts against the host, a caller that gave up does not', async
   }
 })
 
-test('a new host gets its share little by little', async () => {
+test('a new host only practises for a second while there are others, and gets its share little by little', async () => {
   const { env, call, counts, tell } = setting([peer('old')], () => new Promise(() => undefined))
   tell([peer('old'), peer('new')])
   const share = async () => {
@@ -185,9 +185,26 @@ test('a new host gets its share little by little', async () => {
     expect(before).toHaveLength(300)
     return (counts.get('new') ?? 0) / 300
   }
-  expect(await share()).toBeLessThan(0.2)
+  expect(await share()).toBe(0)
+  await env.advance(1_200)
+  const little = await share()
+  expect(little).toBeGreaterThan(0)
+  expect(little).toBeLessThan(0.3)
   await env.advance(20_000)
   expect(await share()).toBeGreaterThan(0.5)
+})
+
+test('a new host is called at once where there is no other, or none that answers', async () => {
+  const { env, call, tell } = setting([peer('old')], (address) => {
+    if (address === 'old') throw failure('unavailable', 'it is gone', { ran: 'not-sent' })
+    return { value: address }
+  })
+  const begun = env.now()
+  tell([peer('old'), peer('new')])
+  for (let nth = 0; nth < 10; nth++) expect(await call()).toBe('new')
+  tell([peer('another')])
+  expect(await call()).toBe('another')
+  expect(env.now()).toBe(begun)
 })
 
 test('a new host practises on copies of the others’ reads, one at a time, and nobody hears what it answers', async () => {

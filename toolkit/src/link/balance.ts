@@ -28,6 +28,8 @@ export interface BalancedLink extends Link {
 
 /** A new host gets its full share only after so long: its caches are cold, its code is not compiled. */
 const slowStartMs = 10_000
+/** Before that it practises only, where there are others: what they cannot take at once it would take longer for. */
+const practiceMs = 1_000
 const leastShare = 0.1
 const ejectedMs = 1_000
 const longestEjectedMs = 30_000
@@ -110,7 +112,7 @@ const linked = (linkTo: (address: string) => Link, address: string): Link => {
 /**
  * Spreads calls over the hosts that serve a contract: of two picked at random the one with fewer calls under way (Mitzenmacher, The power of two
  * choices, 2001). A host that is not there, or does not answer, several times in a row is left out for a second, then longer (outlier
- * ejection); if all are, all are tried. A new host gets its share little by little, and practises on the reads of the others. What was surely not
+ * ejection); if all are, all are tried. A new host practises on the reads of the others for a second, and gets its share little by little. What was surely not
  * sent goes to another host at once.
  */
 export const balancedLink = (options: BalanceOptions): BalancedLink => {
@@ -145,7 +147,8 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
 
   const pick = (among: readonly Target[], now: number): Target | undefined => {
     const well = among.filter(({ ejectedUntil }) => ejectedUntil <= now)
-    const from = well.length > 0 ? well : among
+    const practised = well.filter(({ since }) => now - since >= practiceMs)
+    const from = [practised, well].find(({ length }) => length > 0) ?? among
     const first = Math.floor(env.random() * from.length)
     const step = 1 + Math.floor(env.random() * (from.length - 1))
     const [one, other] = [from[first], from[(first + step) % from.length]]

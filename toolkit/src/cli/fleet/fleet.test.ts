@@ -89,6 +89,22 @@ test('a folder holds one fleet', async () => {
   expect(existsSync(join(data, 'fleet.lock'))).toBe(false)
 })
 
+test('programs that a fleet starts keep compiled code in its data folder, or where they are told to', async () => {
+  const data = folder()
+  const main = join(data, 'main.mjs')
+  writeFileSync(main, `process.stderr.write(process.env.NODE_COMPILE_CACHE)\nprocess.exitCode = 1`)
+  const before = process.env['NODE_COMPILE_CACHE']
+  try {
+    delete process.env['NODE_COMPILE_CACHE']
+    expect((await run('up', '--data', data, '--main', main)).err).toContain(join(data, 'compiled'))
+    process.env['NODE_COMPILE_CACHE'] = join(data, 'elsewhere')
+    expect((await run('up', '--data', data, '--main', main)).err).toContain(join(data, 'elsewhere'))
+  } finally {
+    if (before === undefined) delete process.env['NODE_COMPILE_CACHE']
+    else process.env['NODE_COMPILE_CACHE'] = before
+  }
+})
+
 test('hosts that outlive their supervisor are named, and ended by serval down', async () => {
   const data = folder()
   const [one, other] = [await left(), await left()]

