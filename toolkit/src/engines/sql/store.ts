@@ -112,6 +112,7 @@ const sqlStore = (
     hosts: hosts(translated),
     read: (work) => translated.read((session) => work(open(session))),
     commit: async (work, refusable) => {
+      let lost: unknown
       for (let attempt = 1; ; attempt++) {
         try {
           const { value, entries } = await database.transaction(async (session) => {
@@ -126,7 +127,12 @@ const sqlStore = (
           for (const { partition } of entries) published.add(partition)
           return value
         } catch (error) {
-          if (!mayRunAgain(error, refusable)) return translate(error)
+          if (isUnknown(error)) lost = error
+          if (!mayRunAgain(error, refusable)) {
+            // A commit that was lost may have come about, though the database cannot be asked any more.
+            const gone = error instanceof SqlError && error.unreachable
+            return translate(gone ? (lost ?? error) : error)
+          }
           if (attempt >= 20) throw failure('conflict', undefined, { cause: error })
           // The first time at once: a step may begin with a guess, and look closer when a guard refuses it.
           if (attempt > 1) await env.sleep(Math.min(100, 2 ** attempt) * env.random())
@@ -136,9 +142,13 @@ const sqlStore = (
   }
 }
 
+const isUnknown = (error: unknown): boolean =>
+  error instanceof SqlError && error.outcome === 'unknown'
+
 const mayRunAgain = (error: unknown, refusable: boolean): boolean =>
   (error instanceof GuardFailed && error.otherwise === 'again') ||
-  (error instanceof SqlError && (error.again || (error.outcome === 'unknown' && refusable)))
+  (error instanceof SqlError && error.again) ||
+  (isUnknown(error) && refusable)
 
 const translate = (error: unknown): never => {
   if (error instanceof GuardFailed) {
@@ -146,8 +156,7 @@ const translate = (error: unknown): never => {
     const by = /^superseded:(reply|cursor|held|job)$/.exec(error.otherwise)?.[1]
     if (by !== undefined) throw new Superseded(by as Superseded['by'])
   }
-  if (error instanceof SqlError && error.outcome === 'unknown')
-    throw failure('unknown-outcome', undefined, { cause: error })
+  if (isUnknown(error)) throw failure('unknown-outcome', undefined, { cause: error })
   if (error instanceof SqlError && error.unreachable)
     throw failure('store-unavailable', undefined, { cause: error })
   throw error
