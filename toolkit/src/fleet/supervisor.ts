@@ -16,7 +16,7 @@ export interface SupervisorOptions {
   readonly say: (text: string) => void
   /** Told which processes there are, after each change. */
   readonly changed?: (running: readonly HostProcess[]) => void
-  /** How long what is new runs beside what it replaces, and practises on copies of the reads that come; default 1,500. */
+  /** How long what is new runs beside what it replaces: it practises on copies of the reads that come, then takes a growing share of the calls; default 4,000. */
   readonly besideMs?: number
   /** How long a process may take to be ready; default 120,000. */
   readonly readyMs?: number
@@ -71,7 +71,7 @@ const sameParts = (a: PlannedRole, b: PlannedRole | undefined): boolean =>
  * serves, and only then draining what is old. A process never changes what it runs.
  */
 export const supervisor = (options: SupervisorOptions): Supervisor => {
-  const { env, say, besideMs = 1_500, readyMs = 120_000, drainMs = 30_000 } = options
+  const { env, say, besideMs = 4_000, readyMs = 120_000, drainMs = 30_000 } = options
   const peers = peerTable(env.after)
   const running = new Set<HostProcess>()
   const restarts = new Map<string, number>()

@@ -175,23 +175,43 @@ test('a time-out counts against the host, a caller that gave up does not', async
   }
 })
 
-test('a new host only practises for a second while there are others, and gets its share little by little', async () => {
-  const { env, call, counts, tell } = setting([peer('old')], () => new Promise(() => undefined))
-  tell([peer('old'), peer('new')])
-  const share = async () => {
-    counts.clear()
-    const before = [...Array(300)].map(() => void call())
-    for (let turn = 0; turn < 10; turn++) await Promise.resolve()
-    expect(before).toHaveLength(300)
-    return (counts.get('new') ?? 0) / 300
+test('a new host only practises for a second while there are others, and gets its share little by little, also when they are busy', async () => {
+  for (const busy of [false, true]) {
+    const { env, call, counts, tell } = setting([peer('old')], (address) =>
+      busy && address === 'old' ? new Promise(() => undefined) : { value: address },
+    )
+    tell([peer('old'), peer('new')])
+    const share = async () => {
+      counts.clear()
+      for (let nth = 0; nth < 1_000; nth++) {
+        void call()
+        for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+      }
+      return (counts.get('new') ?? 0) / 1_000
+    }
+    await env.advance(999)
+    expect(await share()).toBe(0)
+    await env.advance(901)
+    const little = await share()
+    expect(little).toBeGreaterThan(0)
+    expect(little).toBeLessThan(0.2)
+    await env.advance(8_100)
+    expect(await share()).toBeGreaterThan(0.4)
   }
-  expect(await share()).toBe(0)
-  await env.advance(1_200)
-  const little = await share()
-  expect(little).toBeGreaterThan(0)
-  expect(little).toBeLessThan(0.3)
-  await env.advance(20_000)
-  expect(await share()).toBeGreaterThan(0.5)
+})
+
+test('of hosts that are all as new, as when the others have left, the one with fewer calls under way is called', async () => {
+  const { env, call, counts, tell } = setting([peer('old')], (address) =>
+    address === 'slow' ? new Promise(() => undefined) : { value: address },
+  )
+  tell([peer('slow'), peer('quick')])
+  await env.advance(2_000)
+  for (let nth = 0; nth < 100; nth++) {
+    void call()
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+  }
+  expect(counts.get('slow') ?? 0).toBeLessThan(2)
+  expect(counts.get('quick')).toBeGreaterThan(98)
 })
 
 test('a new host is called at once where there is no other, or none that answers', async () => {

@@ -28,9 +28,8 @@ export interface BalancedLink extends Link {
 
 /** A new host gets its full share only after so long: its caches are cold, its code is not compiled. */
 const slowStartMs = 10_000
-/** Before that it practises only, where there are others: what they cannot take at once it would take longer for. */
+/** In the first of it it practises only, where there are others: what they cannot take at once it would take longer for. */
 const practiceMs = 1_000
-const leastShare = 0.1
 const ejectedMs = 1_000
 const longestEjectedMs = 30_000
 
@@ -56,10 +55,10 @@ class Target {
     this.since = since
   }
 
-  /** Calls under way, as many more as the host is new. */
-  load(now: number): number {
-    const share = Math.min(1, Math.max(leastShare, (now - this.since) / slowStartMs))
-    return (this.underWay + 1) / share
+  /** How often it is among those of which one is called: from 0, while it practises, to 1. */
+  share(now: number): number {
+    const shared = now - this.since - practiceMs
+    return Math.min(1, Math.max(0, shared / (slowStartMs - practiceMs)))
   }
 
   /** Runs a read that another host answers, for nobody: callers should find its code compiled and its caches filled. */
@@ -112,8 +111,8 @@ const linked = (linkTo: (address: string) => Link, address: string): Link => {
 /**
  * Spreads calls over the hosts that serve a contract: of two picked at random the one with fewer calls under way (Mitzenmacher, The power of two
  * choices, 2001). A host that is not there, or does not answer, several times in a row is left out for a second, then longer (outlier
- * ejection); if all are, all are tried. A new host practises on the reads of the others for a second, and gets its share little by little. What was surely not
- * sent goes to another host at once.
+ * ejection); if all are, all are tried. A new host practises on the reads of the others for a second, and then gets its share little by little, however
+ * idle it is. What was surely not sent goes to another host at once.
  */
 export const balancedLink = (options: BalanceOptions): BalancedLink => {
   const { env, directory, linkTo, forget, reads = () => false, ejectAfter = 5 } = options
@@ -147,13 +146,14 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
 
   const pick = (among: readonly Target[], now: number): Target | undefined => {
     const well = among.filter(({ ejectedUntil }) => ejectedUntil <= now)
-    const practised = well.filter(({ since }) => now - since >= practiceMs)
-    const from = [practised, well].find(({ length }) => length > 0) ?? among
+    const most = Math.max(...well.map((target) => target.share(now)))
+    const drawn = well.filter((target) => env.random() * most < target.share(now))
+    const from = [drawn, well].find(({ length }) => length > 0) ?? among
     const first = Math.floor(env.random() * from.length)
     const step = 1 + Math.floor(env.random() * (from.length - 1))
     const [one, other] = [from[first], from[(first + step) % from.length]]
     if (one === undefined || other === undefined) return one
-    return other.load(now) < one.load(now) ? other : one
+    return other.underWay < one.underWay ? other : one
   }
 
   const rehearse = (call: Call, among: readonly Target[], answering: Target, now: number) => {
