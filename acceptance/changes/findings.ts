@@ -77,7 +77,7 @@ const hangFindings = (
       {
         what: `${deed.name}: calls made again, by the hosts that did`,
         expected: `at most ${mostRetries * 100} %`,
-        found: `${((100 * again) / Math.max(1, calls)).toFixed(1)} % of ${calls}`,
+        found: calls === 0 ? 'none' : `${((100 * again) / calls).toFixed(1)} % of ${calls}`,
         ok: again <= mostRetries * calls,
       },
       {

@@ -87,16 +87,12 @@ interface Opened {
   readonly wake: { relay: () => void; jobs: () => void }
   /** The hosts alive, by the last heartbeat. */
   hosts: readonly string[]
-  /** From when this host works on its share. */
-  readonly sharesFrom: number
+  /** Whether this host works on its share yet. */
+  shares: boolean
 }
 
-/** Opens a service's store, with its recurring jobs, and adds this host to those that share it. */
-const openStore = async (
-  service: Service,
-  options: ServicesOptions,
-  beat: (store: Store) => Promise<readonly string[]>,
-) => {
+/** Opens a service's store, with its recurring jobs. */
+const openStore = async (service: Service, options: ServicesOptions) => {
   const { env, ports, stores } = options
   const name = service.contract.name
   for (const port of service.ports)
@@ -111,8 +107,7 @@ const openStore = async (
     if (job.everyMs !== undefined) await store.jobs.ensure(job.name, env.now() + job.everyMs)
   for (const [job, kept] of keepJobs(store, env))
     await store.jobs.ensure(job, env.now() + kept.everyMs)
-  const hosts = await beat(store)
-  return { service, store, hosts, sharesFrom: hosts.length > 1 ? env.now() + letGoMs : 0 }
+  return { service, store }
 }
 
 /** Runs services in this process: their stores, servers, relays, subscriptions and jobs. */
@@ -122,9 +117,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   const pollMs = options.pollMs ?? (options.stores.exclusive ? 2_000 : 200)
   const shared: Shared = { env, log, host, pollMs }
   const beat = (store: Store) => store.hosts.beat(host, env.now(), env.now() + aliveMs)
-  const stores = await Promise.all(
-    options.services.map((service) => openStore(service, options, beat)),
-  )
+  const stores = await Promise.all(options.services.map((service) => openStore(service, options)))
   await options.opened?.(
     new Map(stores.map(({ service, store }) => [service.contract.name, store])),
   )
@@ -144,7 +137,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     ...(options.spread && { spread: purgingOf(options.services, options.spread) }),
   })
   const caches = await openCaches({ env, log, engine: options.cache })
-  for (const { service, store, hosts, sharesFrom } of stores) {
+  for (const { service, store } of stores) {
     const name = service.contract.name
     const wake: Opened['wake'] = { relay: () => undefined, jobs: () => undefined }
     const runtime: ServiceRuntime = {
@@ -161,7 +154,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       scheduled: () => wake.jobs(),
     }
     const server = serviceServer(runtime)
-    running.set(name, { service, store, server, runtime, wake, hosts, sharesFrom })
+    running.set(name, { service, store, server, runtime, wake, hosts: [], shares: false })
   }
 
   await options.answering?.(localLink(handle), hub.hear)
@@ -172,6 +165,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   )
   const heard = [...options.services.map(({ contract }) => contract), ...(options.hears ?? [])]
   await Promise.all(heard.map((contract) => patience(() => purgeBy(contract, hub, caches))))
+  const late = await shareStores([...running.values()], beat)
   const subscribers = subscriptions.map((made) => ({
     ...made,
     subscriber: subscriber(made.options),
@@ -188,6 +182,12 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     one.wake.jobs = working.wake
     return { moving, working }
   })
+  const forgetLate =
+    late.length > 0 &&
+    env.after(letGoMs, () => {
+      for (const one of late) one.shares = true
+      for (const { subscriber: reader } of subscribers) reader.wake()
+    })
   // Each store has a heartbeat of its own: one that is away makes this host look dead to no other service.
   const hearts = [...running.values()].map((one) =>
     loop({
@@ -208,6 +208,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     stores: new Map([...running].map(([name, one]) => [name, one.store])),
     client: (contract, caller) => clientOf(contract, external, alone(env, caller)),
     stop: async () => {
+      if (forgetLate) forgetLate()
       await hub.stop()
       await Promise.all(
         [...subscribers.map((one) => one.subscriber), ...hearts].map((part) => part.stop()),
@@ -219,6 +220,20 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       tally.stop()
     },
   }
+}
+
+/** Adds this host to those that share the stores. Answers the services that others work on, who have to let go of its share first. */
+const shareStores = async (
+  all: readonly Opened[],
+  beat: (store: Store) => Promise<readonly string[]>,
+): Promise<readonly Opened[]> => {
+  await Promise.all(
+    all.map(async (one) => {
+      one.hosts = await beat(one.store)
+      one.shares = one.hosts.length === 1
+    }),
+  )
+  return all.filter(({ shares }) => !shares)
 }
 
 /** Passes on the events that caches are purged by. */
@@ -301,8 +316,7 @@ const subscribe = (one: Opened, { env, log, host, pollMs }: Shared, patience: Pa
       store,
       holder: host,
       owns: (partition) =>
-        env.now() >= one.sharesFrom &&
-        ownerOf(one.hosts, `${name}/${publisher}/${partition}`) === host,
+        one.shares && ownerOf(one.hosts, `${name}/${publisher}/${partition}`) === host,
       types: [...new Set(mine.map(({ event }) => event.type))],
       deliver: server.deliver,
       pollMs,

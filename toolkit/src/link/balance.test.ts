@@ -251,6 +251,15 @@ test('a new host practises on copies of the others’ reads, one at a time, and 
   expect(counts.get('new')).toBe(3)
 })
 
+test('several new hosts practise at the same time', async () => {
+  const { call, counts, tell } = setting([peer('old')], (address) =>
+    address === 'old' ? { value: address } : new Promise(() => undefined),
+  )
+  tell([peer('old'), peer('new'), peer('another')])
+  for (let nth = 0; nth < 4; nth++) expect(await call({ operation: 'look' })).toBe('old')
+  expect([counts.get('new'), counts.get('another')]).toEqual([1, 1])
+})
+
 test('a feed is under way until it ends', async () => {
   async function* feed() {
     yield 1

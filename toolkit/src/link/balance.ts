@@ -63,7 +63,6 @@ class Target {
 
   /** Runs a read that another host answers, for nobody: callers should find its code compiled and its caches filled. */
   rehearse(call: Call, now: number): void {
-    if (this.#rehearsing || this.#rehearsals === rehearsals) return
     this.#rehearsals += 1
     this.#rehearsing = true
     const end = () => {
@@ -73,8 +72,8 @@ class Target {
     this.link.call({ ...call, deadline, signal: never }).then(end, end)
   }
 
-  isNew(now: number): boolean {
-    return now - this.since < slowStartMs
+  mayRehearse(now: number): boolean {
+    return now - this.since < slowStartMs && !this.#rehearsing && this.#rehearsals < rehearsals
   }
 
   answered(): void {
@@ -157,7 +156,7 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
   }
 
   const rehearse = (call: Call, among: readonly Target[], answering: Target, now: number) => {
-    const fresh = among.find((target) => target !== answering && target.isNew(now))
+    const fresh = among.find((target) => target !== answering && target.mayRehearse(now))
     if (fresh !== undefined && reads(call)) fresh.rehearse(call, now)
   }
 

@@ -116,6 +116,32 @@ if ('missing' in started) {
       expect(await logged(store)).toEqual([['a', 1]])
     })
 
+    test('wait together, and commit together, however long it takes', async () => {
+      const store = await sqlStores(server).open('slow', sqlSuiteRepositories, env)
+      const database = await other.open('slow')
+      let locked = false
+      let release: () => void = () => undefined
+      const released = new Promise<void>((resolve) => (release = resolve))
+      const numbering = database.transaction(async (session) => {
+        await session.query('select 1 from serval_head for update')
+        locked = true
+        await released
+      })
+      await eventually(() => locked, 'the lock')
+      const published = ['a', 'b', 'c'].map((key) => publish(store, key, 1))
+      const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and now() - query_start > '1s'`
+      await eventually(
+        async () => (await database.read((session) => session.query(waiting))).length > 0,
+        'steps that have waited long',
+      )
+      release()
+      await Promise.all([numbering, ...published])
+      const commits = await database.read((session) =>
+        session.query('select distinct xmin::text from serval_log'),
+      )
+      expect(commits).toHaveLength(1)
+    })
+
     test('publish each once, without gaps, from two hosts, also when the steps read', async () => {
       const stores = await Promise.all(
         [server, other].map((one) => sqlStores(one).open('many', sqlSuiteRepositories, env)),

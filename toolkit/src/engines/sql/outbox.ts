@@ -4,7 +4,8 @@ import type { SqlDatabase, SqlSession } from './database.ts'
 
 /*
  * How events come into the log. Whoever holds the row of a partition's head, and nobody else, numbers what follows it. A step does so itself, with its last
- * statement: it waits for who else is numbering, which takes no longer than a commit. What older releases' steps left in the outbox the relay moves; until it
+ * statement: it waits for who else is numbering, which takes no longer than a commit, however long that takes: a group that gave up would commit step by
+ * step, and wait for the same heads again each time. What older releases' steps left in the outbox the relay moves; until it
  * has, what follows of their keys goes there too.
  *
  * For each key the order is that of the commits. A step writes its key's row before it publishes, and holds it until it has committed: so earlier entries of
@@ -16,8 +17,11 @@ import type { SqlDatabase, SqlSession } from './database.ts'
 const publishEntries = `
 with waiting as materialized (
   select key from serval_outbox order by seq
+), patient as materialized (
+  select set_config('lock_timeout', '0', true)
 ), head as materialized (
-  select partition, position from serval_head where partition = any ($1::smallint[]) order by partition for update
+  select partition, position from serval_head, patient where partition = any ($1::smallint[])
+  order by partition for update of serval_head
 ), entry as materialized (
   select given.*, given.key in (select key from waiting) as behind
   from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])

@@ -98,13 +98,14 @@ export class FrameReader {
 }
 
 const none = new Uint8Array(0)
+const noView = new DataView(none.buffer)
 const usualBytes = 32 * 1024
 const encoder = new TextEncoder()
 
 /** Collects frames until somebody takes them. */
 export class FrameWriter {
   #bytes: Uint8Array = none
-  #view = new DataView(none.buffer)
+  #view = noView
   /** Where what was not taken begins, and where it ends. */
   #from = 0
   #to = 0
@@ -134,6 +135,7 @@ export class FrameWriter {
     // A connection that is silent again keeps no more than the usual.
     if (this.#bytes.length > usualBytes) {
       this.#bytes = none
+      this.#view = noView
       this.#from = this.#to = 0
     }
     return taken
