@@ -251,13 +251,21 @@ test('a new host practises on copies of the others’ reads, one at a time, and 
   expect(counts.get('new')).toBe(3)
 })
 
-test('several new hosts practise at the same time', async () => {
+test('several new hosts practise in turn', async () => {
+  const practising: (() => void)[] = []
   const { call, counts, tell } = setting([peer('old')], (address) =>
-    address === 'old' ? { value: address } : new Promise(() => undefined),
+    address === 'old'
+      ? { value: address }
+      : new Promise((resolve) => practising.push(() => resolve({ value: address }))),
   )
   tell([peer('old'), peer('new'), peer('another')])
-  for (let nth = 0; nth < 4; nth++) expect(await call({ operation: 'look' })).toBe('old')
-  expect([counts.get('new'), counts.get('another')]).toEqual([1, 1])
+  for (let nth = 1; nth <= 10; nth++) {
+    for (let look = 0; look < 3; look++) expect(await call({ operation: 'look' })).toBe('old')
+    expect(practising).toHaveLength(nth)
+    practising.at(-1)?.()
+    await Promise.resolve()
+  }
+  expect([counts.get('new'), counts.get('another')]).toEqual([5, 5])
 })
 
 test('a feed is under way until it ends', async () => {

@@ -33,7 +33,7 @@ const practiceMs = 1_000
 const ejectedMs = 1_000
 const longestEjectedMs = 30_000
 
-/** Reads that a new host runs for practice, one at a time so that it leaves the cores to those that serve. */
+/** Reads that a new host runs for practice; new hosts practise in turn, so that they leave the cores to those that serve. */
 const rehearsals = 200
 const rehearsalMs = 1_000
 
@@ -42,8 +42,8 @@ class Target {
   readonly address: string
   readonly link: Link
   readonly since: number
-  #rehearsals = 0
-  #rehearsing = false
+  rehearsals = 0
+  rehearsing = false
   underWay = 0
   failed = 0
   ejections = 0
@@ -63,17 +63,17 @@ class Target {
 
   /** Runs a read that another host answers, for nobody: callers should find its code compiled and its caches filled. */
   rehearse(call: Call, now: number): void {
-    this.#rehearsals += 1
-    this.#rehearsing = true
+    this.rehearsals += 1
+    this.rehearsing = true
     const end = () => {
-      this.#rehearsing = false
+      this.rehearsing = false
     }
     const deadline = Math.min(call.deadline, now + rehearsalMs)
     this.link.call({ ...call, deadline, signal: never }).then(end, end)
   }
 
   mayRehearse(now: number): boolean {
-    return now - this.since < slowStartMs && !this.#rehearsing && this.#rehearsals < rehearsals
+    return now - this.since < slowStartMs && this.rehearsals < rehearsals
   }
 
   answered(): void {
@@ -156,8 +156,11 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
   }
 
   const rehearse = (call: Call, among: readonly Target[], answering: Target, now: number) => {
-    const fresh = among.find((target) => target !== answering && target.mayRehearse(now))
-    if (fresh !== undefined && reads(call)) fresh.rehearse(call, now)
+    if (!reads(call) || among.some(({ rehearsing }) => rehearsing)) return
+    const [fresh] = among
+      .filter((target) => target !== answering && target.mayRehearse(now))
+      .toSorted((a, b) => a.rehearsals - b.rehearsals)
+    fresh?.rehearse(call, now)
   }
 
   const ask = async (target: Target, call: Call): Promise<Reply> => {
