@@ -1,33 +1,14 @@
 import { expect, test } from 'vitest'
-import { z } from 'zod'
 import { failure } from '../base/failure.ts'
-import { command, contract, event } from '../contract/index.ts'
+import { contract } from '../contract/index.ts'
 import { memoryStores } from '../engines/memory/index.ts'
 import { service } from '../service/index.ts'
 import type { StoreEngine } from '../store/engine.ts'
 import type { HeldStore } from '../store/store.ts'
 import { eventually, startTestServices } from '../testing/index.ts'
+import { notes, notesService } from './notes.suite.ts'
 
 /* A store that goes away for a moment, while this host has claimed a held message: nobody waits for the claim's minute. */
-
-const Note = z.object({ key: z.string() })
-const notes = contract('notes', {
-  operations: {
-    write: command({
-      summary: 'Publishes',
-      access: 'internal',
-      repeat: 'never',
-      input: Note,
-      output: z.object({}),
-    }),
-  },
-  events: { written: event('note.written', { version: 1, key: 'key', data: Note }) },
-})
-const notesService = service(notes, {
-  operations: {
-    write: (note, { step }) => step(async (s) => (s.emit(notes.events.written, note), {})),
-  },
-})
 
 const lost = () => failure('unknown-outcome')
 
@@ -61,7 +42,7 @@ const handledBy = async (
     ],
   })
   const system = await startTestServices({ services: [notesService, reader], stores })
-  await system.client(notes, { kind: 'service', name: 'test' }).write({ key: 'a' })
+  await system.client(notes, { kind: 'service', name: 'test' }).write({ key: 'a', n: 1 })
   await eventually(() => handled, 'the note')
   const { held } = system.stores.get('reader')!.subscriptions
   const keys = () => held.keys({ subscription: 'reader', publisher: 'notes' })

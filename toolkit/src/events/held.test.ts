@@ -1,31 +1,12 @@
 import { afterAll, beforeAll, test } from 'vitest'
-import { z } from 'zod'
-import { command, contract, event } from '../contract/index.ts'
+import { contract } from '../contract/index.ts'
 import { memoryStores } from '../engines/memory/index.ts'
 import { service } from '../service/index.ts'
 import type { StoreEngine } from '../store/engine.ts'
 import { eventually, startTestServices, type TestServices } from '../testing/index.ts'
+import { notes, notesService } from './notes.suite.ts'
 
 /* What the subscriber remembers about held messages, against what others do to them. */
-
-const Note = z.object({ key: z.string(), n: z.int() })
-const notes = contract('notes', {
-  operations: {
-    write: command({
-      summary: 'Publishes',
-      access: 'internal',
-      repeat: 'never',
-      input: Note,
-      output: z.object({}),
-    }),
-  },
-  events: { written: event('note.written', { version: 1, key: 'key', data: Note }) },
-})
-const notesService = service(notes, {
-  operations: {
-    write: (note, { step }) => step(async (s) => (s.emit(notes.events.written, note), {})),
-  },
-})
 
 const told: number[] = []
 const readerService = service(contract('reader', { operations: {} }), {

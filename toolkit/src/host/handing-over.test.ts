@@ -1,28 +1,10 @@
 import { expect, test } from 'vitest'
-import { z } from 'zod'
-import { command, contract, event } from '../contract/index.ts'
+import { contract } from '../contract/index.ts'
 import { memoryStores } from '../engines/memory/index.ts'
+import { notes, notesService } from '../events/notes.suite.ts'
 import { port, service } from '../service/index.ts'
 import { eventually, manualEnv, startTestServices } from '../testing/index.ts'
 
-const Note = z.object({ key: z.string() })
-const notes = contract('notes', {
-  operations: {
-    write: command({
-      summary: 'Publishes',
-      access: 'internal',
-      repeat: 'never',
-      input: Note,
-      output: z.object({}),
-    }),
-  },
-  events: { written: event('note.written', { version: 1, key: 'key', data: Note }) },
-})
-const notesService = service(notes, {
-  operations: {
-    write: (note, { step }) => step(async (s) => (s.emit(notes.events.written, note), {})),
-  },
-})
 const reader = service(contract('reader', { operations: {} }), {
   operations: {},
   ports: { outside: port<(key: string) => Promise<void>>() },
@@ -52,7 +34,7 @@ test('what a host has begun when another one comes is done once, and the other t
   const client = old.client(notes, { kind: 'service', name: 'test' })
   const write = async (round: number) => {
     const keys = Array.from({ length: 40 }, (_, n) => `${round}.${n}`)
-    for (const key of keys) await client.write({ key })
+    for (const key of keys) await client.write({ key, n: round })
     return keys
   }
   const early = await write(1)

@@ -182,12 +182,11 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     one.wake.jobs = working.wake
     return { moving, working }
   })
-  const forgetLate =
-    late.length > 0 &&
-    env.after(letGoMs, () => {
-      for (const one of late) one.shares = true
-      for (const { subscriber: reader } of subscribers) reader.wake()
-    })
+  const takeShares = () => {
+    for (const one of late) one.shares = true
+    for (const { subscriber: reader } of subscribers) reader.wake()
+  }
+  const forgetShares = late.length === 0 ? undefined : env.after(letGoMs, takeShares)
   // Each store has a heartbeat of its own: one that is away makes this host look dead to no other service.
   const hearts = [...running.values()].map((one) =>
     loop({
@@ -208,7 +207,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     stores: new Map([...running].map(([name, one]) => [name, one.store])),
     client: (contract, caller) => clientOf(contract, external, alone(env, caller)),
     stop: async () => {
-      if (forgetLate) forgetLate()
+      forgetShares?.()
       await hub.stop()
       await Promise.all(
         [...subscribers.map((one) => one.subscriber), ...hearts].map((part) => part.stop()),

@@ -1,14 +1,12 @@
 import { expect, test } from 'vitest'
-import { z } from 'zod'
-import { command, contract, event } from '../../contract/index.ts'
+import { contract } from '../../contract/index.ts'
+import { notes, notesService, type Note } from '../../events/notes.suite.ts'
 import { service } from '../../service/index.ts'
 import type { StoreEngine } from '../../store/engine.ts'
 import { repository } from '../../store/repository.ts'
 import { eventually, startTestServices, type TestServices } from '../../testing/index.ts'
 import { memoryRepository, memoryStores } from './index.ts'
 
-const Note = z.object({ key: z.string(), n: z.int() })
-type Note = z.output<typeof Note>
 interface Told {
   add(note: Note): void
   all(): Promise<readonly Note[]>
@@ -29,23 +27,6 @@ const told = repository<Told>({
   },
 })
 
-const notes = contract('notes', {
-  operations: {
-    write: command({
-      summary: 'Publishes',
-      access: 'internal',
-      repeat: 'never',
-      input: Note,
-      output: z.object({}),
-    }),
-  },
-  events: { written: event('note.written', { version: 1, key: 'key', data: Note }) },
-})
-const notesService = service(notes, {
-  operations: {
-    write: (note, { step }) => step(async (s) => (s.emit(notes.events.written, note), {})),
-  },
-})
 const readerService = service(contract('reader', { operations: {} }), {
   repositories: { told },
   operations: {},

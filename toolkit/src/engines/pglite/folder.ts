@@ -12,7 +12,7 @@ import {
 import { cp } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { failure } from '../../base/failure.ts'
-import { lockFolder, type FolderLock } from './lock.ts'
+import { lockFolder, reason, type FolderLock } from './lock.ts'
 import { databaseTemplate } from './template.ts'
 
 export interface DataFolder {
@@ -23,8 +23,6 @@ export interface DataFolder {
 
 const cannot = (detail: string, cause?: unknown) =>
   failure('cannot-start', detail, cause === undefined ? {} : { cause })
-
-const reason = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 const prepare = (folder: string): void => {
   try {

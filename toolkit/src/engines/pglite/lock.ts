@@ -46,7 +46,7 @@ const silentMs = 4 * lifeSignMs
 const isCode = (error: unknown, code: string): boolean =>
   error instanceof Error && 'code' in error && error.code === code
 
-const reason = (error: unknown) => (error instanceof Error ? error.message : String(error))
+export const reason = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 /** Undefined for a process that does not exist. */
 const startOf = (pid: number): string | undefined => {

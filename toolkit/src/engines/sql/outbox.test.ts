@@ -93,9 +93,10 @@ if ('missing' in started) {
   suite('PostgreSQL', server)
 
   describe('PostgreSQL: steps that publish at the same time', () => {
-    test('wait for who numbers, and leave nothing to the relay', async () => {
-      const store = await sqlStores(server).open('busy', sqlSuiteRepositories, env)
-      const database = await other.open('busy')
+    /** Publishes while another host numbers, which ends when the steps have waited for so many seconds. */
+    const publishBehind = async (service: string, keys: readonly string[], seconds: number) => {
+      const store = await sqlStores(server).open(service, sqlSuiteRepositories, env)
+      const database = await other.open(service)
       let locked = false
       let release: () => void = () => undefined
       const released = new Promise<void>((resolve) => (release = resolve))
@@ -105,37 +106,24 @@ if ('missing' in started) {
         await released
       })
       await eventually(() => locked, 'the lock')
-      const published = publish(store, 'a', 1)
-      const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+      const published = keys.map((key) => publish(store, key, 1))
+      const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and now() - query_start >= '${seconds}s'`
       await eventually(
         async () => (await database.read((session) => session.query(waiting))).length > 0,
-        'the step that waits',
+        'the steps that wait',
       )
       release()
-      await Promise.all([numbering, published])
+      await Promise.all([numbering, ...published])
+      return { store, database }
+    }
+
+    test('wait for who numbers, and leave nothing to the relay', async () => {
+      const { store } = await publishBehind('busy', ['a'], 0)
       expect(await logged(store)).toEqual([['a', 1]])
     })
 
     test('wait together, and commit together, however long it takes', async () => {
-      const store = await sqlStores(server).open('slow', sqlSuiteRepositories, env)
-      const database = await other.open('slow')
-      let locked = false
-      let release: () => void = () => undefined
-      const released = new Promise<void>((resolve) => (release = resolve))
-      const numbering = database.transaction(async (session) => {
-        await session.query('select 1 from serval_head for update')
-        locked = true
-        await released
-      })
-      await eventually(() => locked, 'the lock')
-      const published = ['a', 'b', 'c'].map((key) => publish(store, key, 1))
-      const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and now() - query_start > '1s'`
-      await eventually(
-        async () => (await database.read((session) => session.query(waiting))).length > 0,
-        'steps that have waited long',
-      )
-      release()
-      await Promise.all([numbering, ...published])
+      const { database } = await publishBehind('slow', ['a', 'b', 'c'], 1)
       const commits = await database.read((session) =>
         session.query('select distinct xmin::text from serval_log'),
       )
