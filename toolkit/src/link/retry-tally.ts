@@ -8,7 +8,7 @@ const windowMs = 10_000
 export interface RetryTally {
   called(): void
   retried(target: string): void
-  /** Writes down what is counted so far. */
+  /** Writes nothing more: who ends is left by others that end, and calls them again in vain. */
   stop(): void
 }
 
@@ -22,12 +22,10 @@ export const retryTally = (env: Env, log: Logger): RetryTally => {
   let forget: (() => void) | undefined
 
   const write = () => {
-    forget?.()
     forget = undefined
-    const [most] = [...retries].sort(([, a], [, b]) => b - a)
-    if (most === undefined) return
+    const [[most] = []] = [...retries].sort(([, a], [, b]) => b - a)
     const all = [...retries.values()].reduce((sum, count) => sum + count, 0)
-    log.warn('calls were made again', { calls, retries: all, most: most[0] })
+    log.warn('calls were made again', { calls, retries: all, most })
     retries = new Map()
   }
 
@@ -42,6 +40,6 @@ export const retryTally = (env: Env, log: Logger): RetryTally => {
       }
       retries.set(target, (retries.get(target) ?? 0) + 1)
     },
-    stop: write,
+    stop: () => forget?.(),
   }
 }
