@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { ServalError, systemEnv, type Env } from 'serval'
-import { readBooks } from './books.ts'
 import { checksOf } from './checks.ts'
 import { shopAt, type Shop } from './client.ts'
 import { Complaint } from './complaint.ts'
@@ -15,7 +14,7 @@ import { progressOn, type Progress } from './progress.ts'
 import { sampleOf } from './quantiles.ts'
 import { reportOf, reportText, type Report } from './report.ts'
 import { Session } from './session.ts'
-import { mailsNoted, mailsSent, ordersSettled, timeToFinal } from './settle.ts'
+import { mailsSent, ordersSettled, readSettledBooks, timeToFinal } from './settle.ts'
 import { orderIds, readOutcomes, readStock, sendAgain } from './verify.ts'
 
 type Output = Pick<NodeJS.WriteStream, 'write' | 'isTTY'>
@@ -102,8 +101,7 @@ export const replayed = async (options: ReplayOptions, progress: Progress): Prom
   const idsBefore = new Set(there.flat())
   const isFresh = ({ id }: Placed) => !idsBefore.has(id)
 
-  await mailsNoted(together)
-  const before = await readBooks(shop, patiently)
+  const before = await readSettledBooks(together)
   progress.tell(`run ${run}: --run ${run} continues it if it is stopped`)
   const startedAt = new Date(env.now()).toISOString()
   const follows = new Set(sampleOf(plan.orders, followed))
@@ -125,13 +123,12 @@ export const replayed = async (options: ReplayOptions, progress: Progress): Prom
   const fresh = placed.filter(isFresh)
   const sentBefore = before.mailsConfirmed + before.mailsCancelled
   if (settled.left === 0) await mailsSent(fresh.length, sentBefore, together)
-  await mailsNoted(together)
 
   const kept = placed.filter(({ body }) => body !== undefined)
   const same = await sendAgain(kept, run, shop, setUp)
   const outcomes = await readOutcomes(placed, plan.products, setUp)
   const stock = await readStock(plan.products, shop, patiently, setUp)
-  const after = await readBooks(shop, patiently)
+  const after = await readSettledBooks(together)
 
   const freshOrders = new Set(fresh.map(({ order }) => order))
   const [isNew, isOld] = [true, false].map((wanted) =>

@@ -1,5 +1,5 @@
 import type { Env } from 'serval'
-import { orderCounts } from './books.ts'
+import { orderCounts, readBooks, type Books } from './books.ts'
 import type { Shop } from './client.ts'
 import type { Patiently } from './patience.ts'
 import type { Placed } from './place.ts'
@@ -56,16 +56,21 @@ export const mailsSent = async (wanted: number, before: number, options: SettleO
   await drained('mails', missing, options)
 }
 
-/** Waits until each mail in the embedded mailbox is also noted as sent: between the two, sums do not agree. */
-export const mailsNoted = async (options: SettleOptions) => {
-  const audit = () => options.shop.operator.notifications.audit({})
+/**
+ * The books at a moment when each mail in the embedded mailbox is also noted as sent: between the two, sums do not
+ * agree. New accounts are sent mails at any time, so that the very books that are used must be those that agree.
+ */
+export const readSettledBooks = async (options: SettleOptions): Promise<Books> => {
+  const read = () => readBooks(options.shop, options.patiently)
+  let books = await read()
   const unnoted = async () => {
-    const { sent, mailbox } = await options.patiently(audit)
-    const noted = sent.reduce((sum, { notifications }) => sum + notifications, 0)
-    return mailbox === undefined ? 0 : mailbox.mails - noted
+    books = await read()
+    const { mailbox, mailsConfirmed, mailsCancelled, mailsOther } = books
+    return mailbox === undefined ? 0 : mailbox - mailsConfirmed - mailsCancelled - mailsOther
   }
   // Mails of people who were erased since are noted no more.
   await drained('mails', unnoted, options, 2_000)
+  return books
 }
 
 /** Looks at an order until it is final; answers how long that took after the reply. Undefined when it takes over `limitMs`. */
