@@ -11,12 +11,17 @@ import {
 import type { Logger } from '../telemetry/log.ts'
 import { delivery, type Settlement } from './delivery.ts'
 import { isBusy, type Lane } from './lane.ts'
+import type { Pace, RetryShare } from './pace.ts'
 import { afterFailedTry } from './tries.ts'
 
 /** How long a host may be at work on a held message before another may take it. */
 export const claimMs = 60_000
-const atOnce = 32
+/** How long from one look at the held messages to the next. */
+const lookMs = 50
 const recountMs = 1_000
+/** Either takes the longer, the more are held: so many milliseconds more for each. */
+const slowerMs = 0.25
+const longestLookMs = 1_000
 
 const isAmong = (held: Iterable<Position>, at: Position): boolean =>
   [...held].some((one) => one.partition === at.partition && one.position === at.position)
@@ -30,6 +35,7 @@ interface HeldRetriesOptions {
   readonly pollMs: number
   readonly deliver: (message: Message, settlement: Settlement, signal: AbortSignal) => Promise<void>
   readonly lanes: ReadonlyMap<number, Lane>
+  readonly pace: Pace
   readonly signal: AbortSignal
   readonly track: (work: Promise<unknown>) => void
   /** The held messages that this host is at work on. */
@@ -40,11 +46,14 @@ interface HeldRetriesOptions {
   readonly counted: () => number
 }
 
-/** Tries a subscription's held messages again, the first of each key, when they are due. */
+/** Tries a subscription's held messages again, the first of each key, when they are due and their type's pace allows it. */
 export const heldRetries = (options: HeldRetriesOptions): Loop => {
-  const { env, id, store, log, lanes, signal, working } = options
+  const { env, id, store, log, lanes, pace, signal, working } = options
   let retrying = 0
+  let lookedAt = -Infinity
   let recounted = 0
+  /** The last look left some that are due. */
+  let more = false
 
   const retry = async (held: HeldMessage) => {
     const run = delivery({
@@ -55,9 +64,11 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
     try {
       await options.deliver(held.message, run.settlement, signal)
       if (!run.settled) await store.commit(async (unit) => run.settlement.settle(unit.frame), true)
+      pace.ended(held.message.type, undefined)
       options.release(held.message)
     } catch (error) {
       if (error instanceof Superseded || signal.aborted) return
+      pace.ended(held.message.type, error)
       const state = afterFailedTry(error, held, env)
       const { type, subject, correlationid } = held.message
       const about = { event: type, key: subject, correlationId: correlationid }
@@ -67,8 +78,8 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
   }
 
   /** Others settle and discard held messages too: their keys are handled in their lanes again. */
-  const recount = async () => {
-    if (retrying > 0 || env.now() - recounted < recountMs) return
+  const recount = async (slowness: number) => {
+    if (retrying > 0 || env.now() - recounted < recountMs + slowness) return
     recounted = env.now()
     const idle = [...lanes.values()].filter((lane) => !isBusy(lane) && lane.held.size > 0)
     const before = options.counted()
@@ -83,39 +94,59 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
     }
   }
 
+  const tryAgain = (message: HeldMessage) => {
+    const { type } = message.message
+    retrying += 1
+    pace.retrying(type, 1)
+    working.add(message)
+    const tried = retry(message)
+      .catch((error: unknown) => log.warn('a held message stays held', {}, error))
+      .finally(() => {
+        retrying -= 1
+        pace.retrying(type, -1)
+        working.delete(message)
+        retries.wake()
+      })
+    options.track(tried)
+  }
+
+  /** Tries what is due. Answers whether there may be more. */
+  const look = async (partitions: readonly number[], { types, limit }: RetryShare) => {
+    const now = env.now()
+    const known = [...working]
+    const due = await store.subscriptions.held.claim(id, {
+      partitions,
+      types,
+      now,
+      until: now + claimMs,
+      holder: options.holder,
+      limit,
+      working: known,
+    })
+    for (const message of due) {
+      // Set aside by ourselves while the claim was under way: its handler goes on.
+      if (isAmong(working, message) && !isAmong(known, message)) continue
+      tryAgain(message)
+    }
+    return due.length === limit
+  }
+
   const retries: Loop = loop({
     env,
     failed: (error) => log.warn('held messages could not be looked up', {}, error),
     turn: async () => {
       const holding = [...lanes.values()].filter((lane) => lane.held.size > 0)
-      if (holding.length === 0 || retrying >= atOnce) return options.pollMs
-      const now = env.now()
-      const known = [...working]
-      const due = await store.subscriptions.held.claim(id, {
-        partitions: holding.map((lane) => lane.partition),
-        now,
-        until: now + claimMs,
-        holder: options.holder,
-        limit: atOnce - retrying,
-        working: known,
-      })
-      for (const message of due) {
-        // Set aside by ourselves while the claim was under way: its handler goes on.
-        if (isAmong(working, message) && !isAmong(known, message)) continue
-        retrying += 1
-        working.add(message)
-        const tried = retry(message)
-          .catch((error: unknown) => log.warn('a held message stays held', {}, error))
-          .finally(() => {
-            retrying -= 1
-            working.delete(message)
-            retries.wake()
-          })
-        options.track(tried)
-      }
-      if (due.length > 0) return 0
-      await recount()
-      return Math.min(50, options.pollMs)
+      if (holding.length === 0) return options.pollMs
+      const slowness = slowerMs * holding.reduce((sum, lane) => sum + lane.held.size, 0)
+      await recount(slowness)
+      const pauseMs = Math.min(lookMs + slowness, longestLookMs)
+      const rest = lookedAt + pauseMs - env.now()
+      if (rest > 0 && !more) return rest
+      lookedAt = env.now()
+      const partitions = holding.map((lane) => lane.partition)
+      more = false
+      for (const share of pace.retries()) more = (await look(partitions, share)) || more
+      return pauseMs
     },
   })
   return retries

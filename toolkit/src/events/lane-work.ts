@@ -11,6 +11,7 @@ import type { Logger } from '../telemetry/log.ts'
 import { delivery, type Settlement } from './delivery.ts'
 import { claimMs } from './held-retries.ts'
 import { idle, isBusy, takeTurn, type Lane, type Run } from './lane.ts'
+import type { Pace } from './pace.ts'
 import { afterFailedTry, untried } from './tries.ts'
 
 /*
@@ -30,6 +31,7 @@ export interface LaneWorkOptions {
   readonly handles: (type: string) => boolean
   readonly deliver: (message: Message, settlement: Settlement, signal: AbortSignal) => Promise<void>
   readonly patienceMs: number
+  readonly pace: Pace
   readonly signal: AbortSignal
   readonly track: (work: Promise<unknown>) => void
   /** The held messages that this host is at work on. */
@@ -56,15 +58,13 @@ export interface LaneWork {
 /** Messages of one lane, and of all, that are handled at the same time. */
 const laneWidth = 16
 const atOnce = 256
-const maxAside = 256
 /** How long a type's steps have nobody behind them, after one came too early. */
 const aloneMs = 60_000
 
 export const laneWork = (options: LaneWorkOptions): LaneWork => {
-  const { env, id, store, log, lanes, signal, track, working, count } = options
-  /** Handlers at work that were not set aside, and those that were. */
+  const { env, id, store, log, lanes, pace, signal, track, working, count } = options
+  /** Handlers at work that were not set aside. */
   let active = 0
-  let aside = 0
   /** A lane waits for one of them to end. */
   let full = false
   /** How long a handler takes until its step is ready, of late: milliseconds. */
@@ -160,11 +160,14 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
     const head = lane.window[0]
     if (head?.state === 'failed') failed(lane, head)
     else if (head?.state === 'behind')
-      moveAway(lane, () => hold(lane, head.message, { dueAt: env.now() }).then(() => true))
-    else if (head?.state === 'working' && head.late && !signal.aborted) {
-      full ||= aside >= maxAside
-      if (aside < maxAside) moveAway(lane, head.setAside)
-    } else for (const run of takeTurn(lane, alone)) run.go()
+      moveAway(lane, async () => {
+        await hold(lane, head.message, { dueAt: env.now() })
+        options.heldChanged()
+        return true
+      })
+    else if (head?.state === 'working' && head.late && !signal.aborted)
+      moveAway(lane, head.setAside)
+    else for (const run of takeTurn(lane, alone)) run.go()
     fill(lane)
     if (lane.more && lane.queue.length < laneWidth) options.hungry()
   }
@@ -180,7 +183,7 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
       if (!options.handles(message.type)) {
         if (isBusy(lane)) lane.window.push(idle(message, 'passed'))
         else lane.passed = message.position
-      } else if (lane.held.has(message.subject)) {
+      } else if (lane.held.has(message.subject) || !pace.admits(message.type)) {
         lane.keys.add(message.subject)
         lane.window.push(idle(message, 'behind'))
         if (lane.window.length === 1) return advance(lane)
@@ -231,7 +234,7 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
         moved = await made.setAside(() => hold(lane, message, held))
       } finally {
         if (moved) {
-          aside += 1
+          pace.aside(message.type, 1)
           active -= 1
         } else working.delete(message)
       }
@@ -252,6 +255,8 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
       .then(async (end) => {
         forget()
         await made.rest()
+        if (!(end?.error instanceof Superseded) && !signal.aborted)
+          pace.ended(message.type, end?.error)
         if (made.held) await endAside(message, end)
         else {
           active -= 1
@@ -278,7 +283,7 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
       log.warn('a held message stays held', { event: message.type, key: message.subject }, error)
     }
     working.delete(message)
-    aside -= 1
+    pace.aside(message.type, -1)
     options.heldChanged()
   }
 

@@ -8,6 +8,7 @@ import { heldRetries } from './held-retries.ts'
 import { laneWork } from './lane-work.ts'
 import { isBusy, laneOf, type Lane } from './lane.ts'
 import type { LogSource } from './log-source.ts'
+import { pace } from './pace.ts'
 import { partitionCount } from './partition.ts'
 import { quiet } from '../base/quiet.ts'
 
@@ -149,9 +150,9 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     },
   })
 
+  const together = { ...options, lanes, pace: pace(options) }
   const held = heldRetries({
-    ...options,
-    lanes,
+    ...together,
     signal: stopping.signal,
     track,
     working,
@@ -160,10 +161,9 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
   })
   const types = new Set(options.types)
   const work = laneWork({
-    ...options,
+    ...together,
     handles: (type) => types.has(type),
     patienceMs: options.patienceMs ?? 100,
-    lanes,
     signal: stopping.signal,
     track,
     working,

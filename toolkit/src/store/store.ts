@@ -210,11 +210,12 @@ export interface HeldStore {
   ): Promise<
     readonly { readonly partition: number; readonly key: string; readonly count: number }[]
   >
-  /** The first message of each key that is due, or whose holder is gone; claimed for `holder` until `until`. */
+  /** The first message of each key that is due, or whose holder is gone, the oldest first; claimed for `holder` until `until`. */
   claim(
     id: SubscriptionId,
     claim: {
       readonly partitions: readonly number[]
+      readonly types: { readonly only: string } | { readonly except: readonly string[] }
       readonly now: number
       readonly until: number
       readonly holder: string

@@ -120,9 +120,13 @@ const heldStore = (own: Tables): HeldStore => ({
         (row.holder === claim.holder
           ? claim.working?.some((at) => byPlace(at, row) === 0) === false
           : row.holder !== undefined && !isAlive(tables, row.holder, claim.now))
+      const { types } = claim
+      const among = (type: string) =>
+        'only' in types ? type === types.only : !types.except.includes(type)
       const claimed = [...firsts.values()]
-        .filter((row) => claim.partitions.includes(row.partition) && !row.parked && due(row))
-        .sort((a, b) => a.dueAt - b.dueAt)
+        .filter((row) => claim.partitions.includes(row.partition) && among(row.message.type))
+        .filter((row) => !row.parked && due(row))
+        .sort((a, b) => Date.parse(a.message.time) - Date.parse(b.message.time))
         .slice(0, claim.limit)
       for (const row of claimed)
         held(tables).put(place(row), { ...row, dueAt: claim.until, holder: claim.holder })

@@ -46,6 +46,14 @@ create index serval_job_due on serval_job (due_at);
 create table serval_host (host text primary key, until timestamptz not null);
 `,
   },
+  {
+    id: 'serval-002-held-type',
+    // Hosts of an earlier release do not say them.
+    sql: `
+alter table serval_held add column type text, add column time timestamptz;
+create index serval_held_time on serval_held (subscription, publisher, type, time nulls first);
+`,
+  },
 ]
 
 /** A change of a service's tables, run once. It must leave the previous release's code working: expand first, contract a release later. */

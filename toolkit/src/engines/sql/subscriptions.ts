@@ -162,8 +162,8 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
     database.transaction(async (session) => {
       moveCursors(session, [{ ...move, key: undefined }])
       session.write(
-        `insert into serval_held (subscription, publisher, partition, position, key, message, due_at, failures, tries, error, holder)
-           values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11)`,
+        `insert into serval_held (subscription, publisher, partition, position, key, message, due_at, failures, tries, error, holder, type, time)
+           values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, $13::timestamptz)`,
         [
           move.subscription,
           move.publisher,
@@ -176,6 +176,8 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
           state.tries,
           state.error ?? null,
           state.holder ?? null,
+          message.type,
+          message.time,
         ],
       )
     }),
@@ -188,11 +190,13 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
     ),
   claim: (id, claim) =>
     database.transaction(async (session) => {
+      const { types } = claim
       const rows = await session.query<HeldRow>(
         `update serval_held set due_at = $5::timestamptz, holder = $6
          where (subscription, publisher, partition, position) in (
            select subscription, publisher, partition, position from serval_held h
            where subscription = $1 and publisher = $2 and partition = any($3::smallint[]) and not parked
+             and ${'only' in types ? 'type = $10' : '(type is null or type <> all ($10::text[]))'}
              and (due_at <= $4::timestamptz or case
                when holder = $6 then $8::smallint[] is not null and not exists (
                  select 1 from unnest($8::smallint[], $9::bigint[]) as w (partition, position)
@@ -202,7 +206,7 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
                else false end)
              and not exists (select 1 from serval_held e where e.subscription = $1 and e.publisher = $2
                and e.partition = h.partition and e.key = h.key and e.position < h.position)
-           order by due_at limit $7::int for update skip locked
+           order by time nulls first, partition, position limit $7::int for update skip locked
          ) returning *`,
         [
           id.subscription,
@@ -214,6 +218,7 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
           claim.limit,
           claim.working?.map((at) => at.partition) ?? null,
           claim.working?.map((at) => at.position) ?? null,
+          'only' in types ? types.only : types.except,
         ],
       )
       return rows.map(heldMessage)

@@ -135,6 +135,7 @@ export const replyOf = (key: string, reply: Partial<RememberedReply> = {}): Reme
 
 export const claimAll = {
   partitions: Array.from({ length: partitionCount }, (_, p) => p),
+  types: { except: [] },
   limit: 100,
 }
 
@@ -166,6 +167,7 @@ export const hold = async (store: Store, keys: readonly string[], dueAt = 0, hol
     from?: Store
     limit?: number
     partitions?: readonly number[]
+    types?: Parameters<Store['subscriptions']['held']['claim']>[1]['types']
     working?: readonly Position[]
   }) => {
     const { from = store, ...rest } = given

@@ -109,6 +109,28 @@ export const heldMessages = (at: At) => {
     expect(await claim({ now: 1, holder: 'h' })).toEqual([3])
   })
 
+  test('the oldest is claimed first, of the types asked', async () => {
+    const { first } = at()
+    const { id, claim } = await hold(first, [])
+    const messages = [
+      { type: 'a.v1', time: '2026-01-01T00:00:03.000Z' },
+      { type: 'b.v1', time: '2026-01-01T00:00:02.000Z' },
+      { type: 'a.v1', time: '2026-01-01T00:00:01.000Z' },
+      { type: 'c.v1', time: '2026-01-01T00:00:04.000Z' },
+    ]
+    for (const [index, given] of messages.entries())
+      await first.subscriptions.held.put(
+        moveTo(id, index + 1),
+        { ...message(index + 1, `key ${index}`), ...given },
+        { dueAt: 0, failures: 0, tries: 0, error: undefined, holder: undefined },
+      )
+    expect(await claim({ now: 1, holder: 'h', types: { only: 'none.v1' } })).toEqual([])
+    expect(await claim({ now: 1, holder: 'h', types: { only: 'a.v1' }, limit: 1 })).toEqual([3])
+    expect(await claim({ now: 1, holder: 'h', types: { except: ['a.v1'] }, limit: 1 })).toEqual([2])
+    expect(await claim({ now: 1, holder: 'h', types: { only: 'a.v1' } })).toEqual([1])
+    expect(await claim({ now: 1, holder: 'h' })).toEqual([4])
+  })
+
   test('only what is due, in the partitions asked, and at most the limit is claimed', async () => {
     const { first } = at()
     const { claim } = await hold(first, ['a', 'b', 'c'], 100)
