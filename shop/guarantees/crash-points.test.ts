@@ -94,7 +94,7 @@ const cleanRun = async (key: string, token: string): Promise<readonly string[]> 
 }
 
 /**
- * Two relays that happen to run as one make a run with fewer points: the record is what two runs agree on. On a machine so busy that a message is set
+ * Steps that happen to commit as one make a run with fewer points: the record is what two runs agree on. On a machine so busy that a message is set
  * aside for its slowness, a run has points that another one does not reach.
  */
 const recordedTwice = async (token: string): Promise<readonly string[]> => {

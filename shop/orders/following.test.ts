@@ -146,8 +146,9 @@ describe('an order is followed', () => {
         [customer.id, JSON.stringify([{ sku: 'TEA', quantity: 1, price: total, total }])],
       )
       session.write(
-        `insert into serval_outbox (partition, key, id, type, data, at, correlation_id)
-         values (0, 'older', 'e1', 'order.placed.v1', $1, now(), 'c')`,
+        `with head as (update serval_head set position = position + 1 where partition = 0 returning *)
+         insert into serval_log (partition, position, key, id, type, data, at, correlation_id)
+         select partition, position, 'older', 'e1', 'order.placed.v1', $1, now(), 'c' from head`,
         [JSON.stringify({ orderId: 'older', customerId: customer.id, total })],
       )
     })

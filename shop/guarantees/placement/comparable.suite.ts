@@ -32,8 +32,7 @@ export const transcript = (heard: readonly Heard[]): readonly string[] => {
 }
 
 /** Tables of the toolkit that say how far the work is and who does it, not what was done. */
-const workings =
-  /^serval_(cursor|reader|head|job|host|outbox|migration|lease|held)|^(tries|mail_count)/
+const workings = /^serval_(cursor|reader|head|job|host|migration|lease|held)|^(tries|mail_count)/
 
 /** Where a row lies follows from ids, which differ. */
 const places = new Set(['partition', 'position', 'seq'])

@@ -6,7 +6,7 @@ import { command, contract, event, query } from '../contract/index.ts'
 import { memoryStores } from '../engines/memory/index.ts'
 import { port, service } from '../service/index.ts'
 import type { StoreEngine } from '../store/engine.ts'
-import { manualEnv, startTestServices } from '../testing/index.ts'
+import { eventually, manualEnv, startTestServices } from '../testing/index.ts'
 
 const nothing = z.object({})
 const ask = (summary: string) =>
@@ -56,6 +56,47 @@ test('a service whose port the setup lacks does not start, and says which', asyn
   const failed = await started.catch((error: unknown) => error)
   expect(failed).toMatchObject({ code: 'cannot-start' })
   expect(String(failed)).toContain('the service needy needs the port mail')
+})
+
+test('who subscribes is woken by the step that publishes: no time passes', async () => {
+  const sender = contract('sender', {
+    operations: {
+      send: command({
+        summary: 'Publishes',
+        access: 'public',
+        repeat: 'natural',
+        input: z.object({ id: z.string() }),
+        output: nothing,
+      }),
+    },
+    events: { sent: event('sent', { version: 1, key: 'id', data: z.object({ id: z.string() }) }) },
+  })
+  const senderService = service(sender, {
+    operations: {
+      send: (input, { step }) =>
+        step(async (s) => {
+          s.emit(sender.events.sent, input)
+          return {}
+        }),
+    },
+  })
+  const heard: string[] = []
+  const receiverService = service(contract('receiver', { operations: {} }), {
+    operations: {},
+    subscriptions: (on) => [on(sender.events.sent, async ({ data }) => void heard.push(data.id))],
+  })
+  const system = await startTestServices({
+    services: [senderService, receiverService],
+    stores: memoryStores(),
+    env: manualEnv(),
+    placement: 'together',
+  })
+  const client = system.client(sender, { kind: 'anonymous' })
+  for (const id of ['a', 'b', 'c']) {
+    await client.send({ id })
+    await eventually(() => heard.includes(id), `the event ${id}`)
+  }
+  await system.end()
 })
 
 test('a subscription to a service that does not run keeps the host from starting, and leaves nothing running', async () => {

@@ -5,7 +5,7 @@ import { openCaches, type CacheEngine, type Caches } from '../cache/index.ts'
 import { fillTag, type Client, type Contract } from '../contract/index.ts'
 import { eventHub, type Broadcast, type EventHub, type Listener } from '../events/hub.ts'
 import { ownerOf } from '../events/partition.ts'
-import { relay } from '../events/relay.ts'
+import { growth } from '../events/growth.ts'
 import { openSubscription } from '../events/open-subscription.ts'
 import { subscriber, type SubscriberOptions } from '../events/subscriber.ts'
 import { jobRunner } from '../jobs/runner.ts'
@@ -60,7 +60,7 @@ export interface RunningServices {
   readonly stores: ReadonlyMap<string, Store>
   /** A client of one of the services, guarded as every caller's is. */
   client<C extends Contract>(contract: C, caller: Caller): Client<C>
-  /** Ends subscriptions, jobs and relays after what is under way. Calls are still answered; the stores stay open. */
+  /** Ends subscriptions and jobs after what is under way. Calls are still answered; the stores stay open. */
   stop(): Promise<void>
 }
 
@@ -83,8 +83,8 @@ interface Opened {
   readonly store: Store
   readonly server: ServiceServer
   readonly runtime: ServiceRuntime
-  /** Wakes the loops that are started later. */
-  readonly wake: { relay: () => void; jobs: () => void }
+  /** Wakes what is started later. */
+  readonly wake: { readers: (partitions: readonly number[]) => void; jobs: () => void }
   /** The hosts alive, by the last heartbeat. */
   hosts: readonly string[]
   /** Whether this host works on its share yet. */
@@ -110,7 +110,7 @@ const openStore = async (service: Service, options: ServicesOptions) => {
   return { service, store }
 }
 
-/** Runs services in this process: their stores, servers, relays, subscriptions and jobs. */
+/** Runs services in this process: their stores, servers, subscriptions and jobs. */
 export const startServices = async (options: ServicesOptions): Promise<RunningServices> => {
   const { env, log } = options
   const host = env.id()
@@ -139,7 +139,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   const caches = await openCaches({ env, log, engine: options.cache })
   for (const { service, store } of stores) {
     const name = service.contract.name
-    const wake: Opened['wake'] = { relay: () => undefined, jobs: () => undefined }
+    const wake: Opened['wake'] = { readers: () => undefined, jobs: () => undefined }
     const runtime: ServiceRuntime = {
       service,
       env,
@@ -150,7 +150,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       secret: (purpose) => options.secret(name, purpose),
       hub,
       cache: caches.of(name),
-      published: () => wake.relay(),
+      published: (partitions) => wake.readers(partitions),
       scheduled: () => wake.jobs(),
     }
     const server = serviceServer(runtime)
@@ -170,17 +170,15 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     ...made,
     subscriber: subscriber(made.options),
   }))
-  const loops = [...running.values()].map((one) => {
-    const grown = (partitions: readonly number[]) => {
+  const runners = [...running.values()].map((one) => {
+    one.wake.readers = growth((partitions) => {
       for (const { publisher, options: of, subscriber: reader } of subscribers)
         if (publisher === one.service.contract.name && partitions.some(of.owns)) reader.wake()
       hub.wake(one.service.contract.name)
-    }
-    const moving = relay({ env, log: one.runtime.log, source: one.store.log, pollMs, grown })
+    })
     const working = jobRunner(jobsOf(one, shared))
-    one.wake.relay = moving.wake
     one.wake.jobs = working.wake
-    return { moving, working }
+    return working
   })
   const takeShares = () => {
     for (const one of late) one.shares = true
@@ -212,8 +210,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
       await Promise.all(
         [...subscribers.map((one) => one.subscriber), ...hearts].map((part) => part.stop()),
       )
-      await Promise.all(loops.map(({ working }) => working.stop()))
-      await Promise.all(loops.map(({ moving }) => moving.stop()))
+      await Promise.all(runners.map((runner) => runner.stop()))
       await Promise.allSettled([...running.values()].map((one) => one.store.hosts.leave(host)))
       await caches.close()
       tally.stop()

@@ -29,8 +29,9 @@ export interface ServiceRuntime {
   readonly cache: ServiceCache
   /** What this process broadcasts, and hears. */
   readonly hub: EventHub
-  /** Called after a step that published, or set a job, has committed. */
-  readonly published: () => void
+  /** Called after a step that published to these partitions has committed. */
+  readonly published: (partitions: readonly number[]) => void
+  /** Called after a step that set a job has committed. */
   readonly scheduled: () => void
 }
 
@@ -92,7 +93,7 @@ const stepsOf = ({ env, service }: ServiceRuntime) => {
         const key = String(valid[type.key])
         const id = env.id()
         made.published.push({ id, source: type.source, type: type.type, key, data: valid })
-        unit.outbox.emit({
+        unit.emit({
           id,
           type: type.type,
           key,
@@ -225,7 +226,7 @@ class Run implements CallContext {
     })
     this.committed = true
     if (made.published.length > 0) {
-      runtime.published()
+      runtime.published(made.published.map(({ key }) => partitionOf(key)))
       // The reply waits for it: whoever reads after the reply reads what was changed.
       await runtime.hub.tell(made.published)
     }

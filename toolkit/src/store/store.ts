@@ -24,19 +24,16 @@ export interface Store {
 /** One step being made. Everything is committed together at the end. */
 export interface Unit {
   readonly repositories: Readonly<Record<string, unknown>>
-  readonly outbox: Outbox
   readonly frame: Frame
   readonly schedule: Schedule
+  /** Publishes when the step commits. A step emits only for keys whose row it wrote: that lock gives the order. */
+  emit(event: EmittedEvent): void
   /** Of these scopes all, but not what this step remembers itself. */
   forgetReplies(scopes: readonly string[]): void
 }
 
-export interface Outbox {
-  /** Publishes when the step commits. A step emits only for keys whose row it wrote: that lock gives the order. */
-  emit(entry: OutboxEntry): void
-}
-
-export interface OutboxEntry {
+/** An event without its place in the log. */
+export interface EmittedEvent {
   readonly id: string
   readonly type: string
   readonly key: string
@@ -121,11 +118,6 @@ export const passedMessage = (source: string, { partition, position }: Position)
 
 /** The publisher's side: what was published, in order. */
 export interface Log {
-  /**
-   * Moves what waits in the outbox to the log and numbers it. Answers the partitions that grew, by this or since the last relay by a
-   * step of this process; empty when none did.
-   */
-  relay(): Promise<readonly number[]>
   /**
    * For each position, at most `limit` messages after it, in order. Position 0 reads from the oldest message that is kept;
    * any other rejects with `cursor-too-old` when what follows it is gone. Of other types than `types` a partition's last message comes as a

@@ -3,7 +3,7 @@ import { failure } from '../../base/failure.ts'
 import type { RepositoryType } from '../../store/repository.ts'
 import {
   Superseded,
-  type OutboxEntry,
+  type EmittedEvent,
   type RememberedReply,
   type Replies,
   type Store,
@@ -11,7 +11,7 @@ import {
 } from '../../store/store.ts'
 import { memoryHosts } from './hosts.ts'
 import { dropJob, memoryJobs, scheduleJob, settleJob } from './jobs.ts'
-import { emptyLog, memoryLog, type LogState } from './log.ts'
+import { emptyLog, memoryLog, publish, type LogState } from './log.ts'
 import {
   Again,
   openRepositories,
@@ -77,7 +77,7 @@ export const memoryStore = (
       // From here nothing waits, and only a guard may throw: before anything is applied.
       change(state.own, made.write)
       rows.apply()
-      state.log.outbox.push(...made.entries)
+      publish(state.log, service, made.events)
       return value
     } catch (error) {
       opened.end()
@@ -108,12 +108,11 @@ export const memoryStore = (
 
 /** What a step settles comes before what it schedules: a job may set itself again. */
 const unit = (repositories: Unit['repositories']) => {
-  const entries: OutboxEntry[] = []
+  const events: EmittedEvent[] = []
   const settled: ((tables: Overlay) => void)[] = []
   const scheduled: ((tables: Overlay) => void)[] = []
   const made: Unit = {
     repositories,
-    outbox: { emit: (entry) => void entries.push(entry) },
     frame: {
       remember: (reply) => void settled.push((tables) => remember(tables, reply)),
       moveCursor: (move) => void settled.push((tables) => moveCursor(tables, move)),
@@ -124,6 +123,7 @@ const unit = (repositories: Unit['repositories']) => {
       set: (job) => void scheduled.push((tables) => scheduleJob(tables, job)),
       drop: (name, key) => void scheduled.push((tables) => dropJob(tables, name, key)),
     },
+    emit: (event) => void events.push(event),
     // Settled, too: it comes before the reply that the step itself remembers.
     forgetReplies: (scopes) =>
       void settled.push((tables) => forget(tables, (reply) => scopes.includes(reply.scope))),
@@ -131,7 +131,7 @@ const unit = (repositories: Unit['repositories']) => {
   const write = (tables: Overlay) => {
     for (const one of [...settled, ...scheduled]) one(tables)
   }
-  return { unit: made, entries, write }
+  return { unit: made, events, write }
 }
 
 const repliesIn = (tables: Overlay) => tables.table<RememberedReply>('reply')

@@ -3,7 +3,7 @@ import type { Place, Session } from './session.ts'
 import type { Turn } from './turn.ts'
 
 /**
- * A single session has no autovacuum. Left alone, rows that were deleted or replaced (a relayed log, a moved
+ * A single session has no autovacuum. Left alone, rows that were deleted or replaced (a pruned log, a moved
  * cursor) would fill the folder and slow every scan, and the planner would never learn what is in a table.
  * So after enough writes, every table that changed much is vacuumed and analyzed, the most neglected first.
  */

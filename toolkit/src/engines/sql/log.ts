@@ -1,9 +1,8 @@
-import { rfc3339, type Env } from '../../base/env.ts'
+import { rfc3339 } from '../../base/env.ts'
 import { failure } from '../../base/failure.ts'
 import type { Message } from '../../contract/index.ts'
 import { passedMessage, type Log, type LogReaders, type Position } from '../../store/store.ts'
 import type { SqlDatabase } from './database.ts'
-import { outboxRelay, type Published } from './outbox.ts'
 
 interface Asked {
   readonly [column: string]: unknown
@@ -58,13 +57,7 @@ const message = (source: string, row: Row): Message => ({
   position: row.position,
 })
 
-export const sqlLog = (
-  database: SqlDatabase,
-  source: string,
-  published: Published,
-  env: Env,
-): Log => ({
-  relay: outboxRelay(database, published, env),
+export const sqlLog = (database: SqlDatabase, source: string): Log => ({
   read: (after, limit, types) =>
     database.read(async (session) => {
       const rows = await session.query<Row | EmptyRow>(readAfter, [

@@ -54,6 +54,26 @@ alter table serval_held add column type text, add column time timestamptz;
 create index serval_held_time on serval_held (subscription, publisher, type, time nulls first);
 `,
   },
+  {
+    id: 'serval-003-no-outbox',
+    // Hosts of the release before may run beside, and look into the table: it is dropped a release later. The lock waits for their steps that may write to it.
+    sql: `
+lock table serval_outbox in exclusive mode;
+select from serval_head order by partition for update;
+with moved as (
+  delete from serval_outbox returning *
+), numbered as (
+  select moved.*, head.position + row_number() over (partition by moved.partition order by seq) as number
+  from moved join serval_head head using (partition)
+), logged as (
+  insert into serval_log (partition, position, key, id, type, data, at, correlation_id)
+  select partition, number, key, id, type, data, at, correlation_id from numbered
+)
+update serval_head head set position = last.number
+from (select partition, max(number) as number from numbered group by partition) last
+where head.partition = last.partition;
+`,
+  },
 ]
 
 /** A change of a service's tables, run once. It must leave the previous release's code working: expand first, contract a release later. */

@@ -4,10 +4,9 @@ import type { RepositoryType } from '../../store/repository.ts'
 import {
   Superseded,
   type CursorMove,
+  type EmittedEvent,
   type Frame,
   type Hosts,
-  type Outbox,
-  type OutboxEntry,
   type RememberedReply,
   type Replies,
   type Schedule,
@@ -24,7 +23,7 @@ import {
 import { scheduleJob, settleJob, sqlJobs } from './jobs.ts'
 import { sqlLog } from './log.ts'
 import { migrate } from './migrate.ts'
-import { publish, type Published } from './outbox.ts'
+import { publish } from './publish.ts'
 import { scoped, type SqlRepository } from './repository.ts'
 import { toolkitMigrations } from './schema.ts'
 import { moveCursors, settleHeld, sqlSubscriptions } from './subscriptions.ts'
@@ -103,10 +102,9 @@ const sqlStore = (
     read: (work) => database.read(work).catch(translate),
     script: (text) => database.script(text).catch(translate),
   }
-  const published: Published = new Set()
   return {
     replies: replies(translated),
-    log: sqlLog(translated, service, published, env),
+    log: sqlLog(translated, service),
     subscriptions: sqlSubscriptions(translated),
     jobs: sqlJobs(translated),
     hosts: hosts(translated),
@@ -115,17 +113,15 @@ const sqlStore = (
       let lost: unknown
       for (let attempt = 1; ; attempt++) {
         try {
-          const { value, entries } = await database.transaction(async (session) => {
-            const own: OwnWrites = { settled: [], moves: [], others: [], entries: [] }
-            const made = await work(unit(session, open(session), own))
+          return await database.transaction(async (session) => {
+            const own: OwnWrites = { settled: [], moves: [], others: [], events: [] }
+            const value = await work(unit(session, open(session), own))
             for (const write of own.settled) write()
             moveCursors(session, own.moves)
             for (const write of own.others) write()
-            publish(session, own.entries)
-            return { value: made, entries: own.entries }
+            publish(session, own.events)
+            return value
           })
-          for (const { partition } of entries) published.add(partition)
-          return value
         } catch (error) {
           if (isUnknown(error)) lost = error
           if (!mayRunAgain(error, refusable)) {
@@ -167,13 +163,12 @@ interface OwnWrites {
   readonly settled: (() => void)[]
   readonly moves: CursorMove[]
   readonly others: (() => void)[]
-  readonly entries: OutboxEntry[]
+  readonly events: EmittedEvent[]
 }
 
 /** The toolkit's writes come after the handler's: an event's number is drawn while its key's row is locked. */
 const unit = (session: SqlSession, repositories: Unit['repositories'], own: OwnWrites): Unit => {
-  const { settled, moves, others, entries } = own
-  const outbox: Outbox = { emit: (entry) => void entries.push(entry) }
+  const { settled, moves, others, events } = own
   const frame: Frame = {
     remember: (reply) => void settled.push(() => remember(session, reply)),
     moveCursor: (move) => void moves.push(move),
@@ -192,7 +187,8 @@ const unit = (session: SqlSession, repositories: Unit['repositories'], own: OwnW
     void settled.push(() =>
       session.write('delete from serval_reply where scope = any ($1::text[])', [scopes]),
     )
-  return { repositories, outbox, frame, schedule, forgetReplies }
+  const emit: Unit['emit'] = (event) => void events.push(event)
+  return { repositories, frame, schedule, emit, forgetReplies }
 }
 
 const remember = (session: SqlSession, reply: RememberedReply): void =>

@@ -5,7 +5,7 @@ import { repository } from '../../store/repository.ts'
 import {
   Superseded,
   type CursorMove,
-  type OutboxEntry,
+  type EmittedEvent,
   type RememberedReply,
   type Position,
   type Store,
@@ -86,8 +86,8 @@ export const unique = (name: string) => `${name}-${(made += 1)}`
 export const entry = (
   env: ManualEnv,
   key: string,
-  options: Partial<OutboxEntry> = {},
-): OutboxEntry => ({
+  options: Partial<EmittedEvent> = {},
+): EmittedEvent => ({
   id: env.id(),
   type: 'counter.changed.v1',
   key,
@@ -111,9 +111,6 @@ export const message = (position: number, subject: string, partition = 0): Messa
   position,
 })
 
-export const relayAll = async (store: Store) => {
-  while ((await store.log.relay()).length > 0);
-}
 export const headOf = async (store: Store, partition: number) =>
   (await store.log.heads()).find((at) => at.partition === partition)?.position ?? 0
 export const valueOf = (store: Store, key: string) =>

@@ -16,7 +16,6 @@ import {
   pageOf,
   pages,
   rejection,
-  relayAll,
   replyOf,
   subscribe,
   supersededBy,
@@ -32,28 +31,26 @@ export const aCommit = (at: At) => {
     const value = await first.commit(async (unit) => {
       unit.frame.remember(replyOf(key))
       unit.schedule.set({ name: key, key, dueAt: 5_000, data: '1' })
-      unit.outbox.emit(entry(env, key))
+      unit.emit(entry(env, key))
       return counters(unit).add(key, 3)
     }, true)
     expect(value).toBe(3)
     expect(await valueOf(first, key)).toBe(3)
     expect(await first.replies.recall({ scope: 's', key })).toBeDefined()
     expect(await first.jobs.next([key])).toBe(5_000)
-    await relayAll(first)
     expect(await headOf(first, partitionOf(key))).toBe(head + 1)
   })
 
   /** A step that does everything, and then fails by `fail`: none of it may be seen. */
   const leavesNothing = async (fail: (unit: Unit, key: string) => Promise<void> | void) => {
     const { first, env } = at()
-    await relayAll(first)
     const [key, heads] = [unique('nothing'), await first.log.heads()]
     const error = await rejection(
       first.commit(async (unit) => {
         await counters(unit).add(key, 1)
         unit.frame.remember(replyOf(key))
         unit.schedule.set({ name: key, key, dueAt: 1, data: 'null' })
-        unit.outbox.emit(entry(env, key))
+        unit.emit(entry(env, key))
         await fail(unit, key)
         await counters(unit).add(key, 1)
       }, true),
@@ -61,7 +58,6 @@ export const aCommit = (at: At) => {
     expect(await valueOf(first, key)).toBe(0)
     expect(await first.replies.recall({ scope: 's', key })).toBeUndefined()
     expect(await first.jobs.next([key])).toBeUndefined()
-    await relayAll(first)
     expect(await first.log.heads()).toEqual(heads)
     return error
   }
@@ -98,17 +94,15 @@ export const aCommit = (at: At) => {
   test('runs its work again when a guard says so, from the state before', async () => {
     const { first, env } = at()
     const [key, runs] = [unique('again'), [] as number[]]
-    await relayAll(first)
     const head = await headOf(first, partitionOf(key))
     const step = first.commit(async (unit) => {
       runs.push(await counters(unit).add(key, 1))
-      unit.outbox.emit(entry(env, key))
+      unit.emit(entry(env, key))
       counters(unit).swap(key, runs.length < 3 ? 9 : 1, 10, 'again')
     }, false)
     await driven(env, step)
     expect(runs).toEqual([1, 1, 1])
     expect(await valueOf(first, key)).toBe(10)
-    await relayAll(first)
     expect(await headOf(first, partitionOf(key))).toBe(head + 1)
   })
 
@@ -221,7 +215,7 @@ export const supersededSteps = (at: At) => {
           env,
           store.commit(async (unit) => {
             await counters(unit).add(key, 1)
-            unit.outbox.emit(entry(env, key))
+            unit.emit(entry(env, key))
             settle(unit)
             unit.schedule.set({
               name: key,
@@ -231,14 +225,12 @@ export const supersededSteps = (at: At) => {
             })
           }, true),
         )
-      await relayAll(first)
       const before = await headOf(first, partitionOf(key))
       const both = await Promise.all([step(first), step(second)].map(supersededBy))
       expect(both.filter((end) => end === by)).toHaveLength(1)
       expect(await supersededBy(step(second))).toBe(by)
       expect(await valueOf(second, key)).toBe(1)
       expect(await second.jobs.next([key])).toBe(10)
-      await relayAll(first)
       expect(await headOf(first, partitionOf(key))).toBe(before + 1)
     })
 }
