@@ -32,7 +32,7 @@ const handlers = ({ supervisor, setup, ended }: ControlOptions): Handlers => ({
     return { version: supervisor.peers.version, peers }
   },
   announce: async (peer: Parameters<Supervisor['announce']>[0]) => supervisor.announce(peer),
-  leave: async ({ id }: { id: string }) => supervisor.peers.delete(id),
+  leave: async ({ id }: { id: string }) => supervisor.leave(id),
   status: async () => ({ setup, doing: supervisor.doing, processes: supervisor.processes() }),
   scale: ({ role, replicas }: { role: string; replicas: number }) =>
     supervisor.scale(role, replicas),

@@ -23,10 +23,11 @@ const setting = (
   const behaviour = { ready: true, obedient: true, ...given }
   const story: string[] = []
   const fakes: Fake[] = []
+  const said: string[] = []
   const fleet = supervisor({
     env,
     plan: given.plan ?? plan,
-    say: () => undefined,
+    say: (text) => said.push(text),
     besideMs: given.besideMs ?? 0,
     start: (about) => {
       let end: (how: string) => void = () => undefined
@@ -73,7 +74,7 @@ const setting = (
     return found
   }
   const told = () => story.splice(0)
-  return { env, fleet, behaviour, names, last, told }
+  return { env, fleet, behaviour, names, last, told, said }
 }
 
 const failed = (work: Promise<unknown>) =>
@@ -144,7 +145,7 @@ test('a change starts what is new, one after the other, and ends what is old onl
 })
 
 test('a new process that does not come up leaves everything as it was', async () => {
-  const { env, fleet, behaviour, names, last } = setting()
+  const { env, fleet, behaviour, names, last, said } = setting()
   await fleet.up()
   behaviour.ready = false
   const splitting = failed(fleet.split('a'))
@@ -155,6 +156,7 @@ test('a new process that does not come up leaves everything as it was', async ()
   }
   last('a.2').end('it ended with 1')
   expect(await splitting).toMatchObject({ code: 'change-failed' })
+  expect(said.at(-1)).toBe('a.2: it ended with 1\nits last words')
   expect(names()).toEqual(['all.1', 'all.2', 'edge.1'])
   behaviour.ready = true
   await fleet.scale('all', 3)
@@ -240,6 +242,16 @@ test('who ended is no longer called, whatever it said last', async () => {
   ])
 })
 
+test('who leaves is no longer called', async () => {
+  const { fleet, last } = setting()
+  await fleet.up()
+  fleet.leave(last('all.1').id)
+  expect(fleet.peers.list().map(({ address }) => address)).toEqual([
+    'http://edge.1',
+    'http://all.2',
+  ])
+})
+
 test('a process that ends while it is replaced is not replaced twice', async () => {
   const { env, fleet, behaviour, last, names } = setting()
   await fleet.up()
@@ -299,6 +311,12 @@ test('a fleet that is ended lets go of its edges first, and starts nothing again
   last('edge.1').end('it ended with 0')
   await env.advance(0)
   expect(told()).toEqual(['edge.1 ended', 'stop all.1', 'stop all.2'])
+  const { version } = fleet.peers
+  fleet.leave(last('all.1').id)
+  last('all.1').end('it ended with 0')
+  await env.advance(0)
+  // It was not told that the other one left.
+  expect(fleet.peers.version).toBe(version)
   for (const name of ['all.1', 'all.2']) last(name).end('it ended with 0')
   await down
   await env.advance(60_000)

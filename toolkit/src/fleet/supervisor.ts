@@ -41,6 +41,8 @@ export interface Supervisor {
   readonly peers: Peers
   /** A host says what it serves. */
   announce(peer: Peer): void
+  /** A host says that it serves nothing more. */
+  leave(id: string): void
   /** Starts everything; rejects when a part does not come up. */
   up(): Promise<void>
   scale(role: string, replicas: number): Promise<void>
@@ -76,6 +78,8 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
   const running = new Set<HostProcess>()
   const restarts = new Map<string, number>()
   const readers = new Map<string, () => void>()
+  /** What a change has started and waits for: if it ends, the change fails, and nothing starts again. */
+  const tried = new Set<HostProcess>()
   let plan = options.plan
   let ending = false
   let doing: string | undefined
@@ -88,6 +92,11 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
       runs.services.every((service) => contracts.includes(service)) &&
       (!runs.edge || contracts.includes(edgeContract))
     )
+  }
+
+  /** While the whole fleet ends, nobody is told who left: all do, and answer each other until then. */
+  const leave = (id: string) => {
+    if (!ending) peers.delete(id)
   }
 
   const freeName = (role: string): string => {
@@ -106,15 +115,16 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
   /** Starts again what ended by itself, later each time. */
   const ended = (one: HostProcess, how: string) => {
     running.delete(one)
-    peers.delete(one.id)
+    leave(one.id)
     options.changed?.([...running])
     const awaited = readers.get(one.id)
     awaited?.()
     if (one.state === 'leaving' || ending) return
+    const said = awaited === undefined || one.last.length === 0 ? '' : `\n${lastWords(one)}`
+    if (tried.has(one)) return say(`${one.name}: ${how}${said}`)
     const times = env.now() - one.since > steadyMs ? 0 : (restarts.get(one.name) ?? 0)
     restarts.set(one.name, times + 1)
     const wait = Math.min(longestWaitMs, firstWaitMs * 2 ** times)
-    const said = awaited === undefined || one.last.length === 0 ? '' : `\n${lastWords(one)}`
     say(`${one.name}: ${how}; it starts again in ${wait} ms${said}`)
     env.after(wait, () => {
       const runs = plan[one.role]
@@ -177,7 +187,8 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
       for (const [role, runs] of wanted) {
         const one = start(role, runs)
         fresh.push(one)
-        await ready(one)
+        tried.add(one)
+        await ready(one).finally(() => tried.delete(one))
       }
     } catch (error) {
       await undo(fresh)
@@ -239,6 +250,7 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
       peers.set(peer)
       readers.get(peer.id)?.()
     },
+    leave,
     get doing() {
       return doing
     },

@@ -154,17 +154,18 @@ export const status: Command = {
   run: async (given, terminal) => {
     const { setup, doing, processes } = await fleetOf(dataOf(given)).status({})
     terminal.out(terminal.bold(`${setup}${doing === undefined ? '' : `, ${doing}`}`))
+    const row = (name: string, state: string, pid: string, up: string, runs: string) =>
+      [`${name.padEnd(18)}${state.padEnd(10)}${pid.padEnd(9)}${up}`, runs] as const
     const rows = [...processes]
       .sort((a, b) => a.name.localeCompare(b.name))
       .map(({ name, state, pid, upMs, restarts, services, edge }) => {
-        const again = restarts === 0 ? '' : `, ${restarts} restarts`
+        const again =
+          restarts === 0 ? '' : `, ${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`
         const runs = [...(edge ? ['edge'] : []), ...services].join(' ')
-        return [
-          `${name.padEnd(18)}${state.padEnd(10)}${String(pid).padEnd(9)}${spent(upMs)}${again}`,
-          runs,
-        ] as const
+        return row(name, state, String(pid), `${spent(upMs)}${again}`, runs)
       })
-    for (const line of columns(rows)) terminal.out(line)
+    for (const line of columns([row('process', 'state', 'pid', 'up', 'runs'), ...rows]))
+      terminal.out(line)
     return 0
   },
 }

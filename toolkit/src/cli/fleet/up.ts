@@ -189,10 +189,13 @@ const runIn = async (
         },
         line: (text) => {
           if (text.startsWith('{')) terminal.err(`${about.name.padEnd(nameWidth)} ${text}`)
-          else if (about.name === shown) terminal.out(text)
+          else if (about.name === shown && !isLeaving(about.name)) terminal.out(text)
         },
       }),
   })
+  /** Its words on how to end it are for who runs it alone. */
+  const isLeaving = (process: string) =>
+    fleet.processes().some(({ name, state }) => name === process && state === 'leaving')
   let end: () => void = () => undefined
   const ended = new Promise<void>((resolve) => (end = resolve))
   const server = await controlServer(
@@ -231,6 +234,7 @@ const runIn = async (
       `the fleet is ready (${((env.now() - begun) / 1_000).toFixed(1)} s). Ctrl+C, or serval down, ends it.`,
     )
     await ended
+    say('the fleet has ended')
     return 0
   } catch (error) {
     await fleet.down()
