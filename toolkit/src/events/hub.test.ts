@@ -18,11 +18,13 @@ const env = manualEnv()
 /** A log of one partition that the test appends to, with a hub that reads it. */
 const start = (shared: boolean) => {
   const messages: Message[] = []
-  const state = { reads: 0, tooOld: false }
+  const state = { reads: 0, tooOld: false, away: false }
+  const lines: string[] = []
   const source: LogSource = {
     heads: async () => [{ partition: 0, position: messages.length }],
     read: async ([after], limit) => {
       state.reads += 1
+      if (state.away) throw failure('unavailable', 'no host that serves shop is known')
       if (state.tooOld) {
         state.tooOld = false
         throw failure('cursor-too-old')
@@ -33,7 +35,7 @@ const start = (shared: boolean) => {
   }
   const hub = eventHub({
     env,
-    log: logger({ env, write: () => undefined }),
+    log: logger({ env, write: (line) => lines.push(line) }),
     sourceOf: () => source,
     shared,
     pollMs: 1_000_000,
@@ -54,7 +56,7 @@ const start = (shared: boolean) => {
     hub.wake('shop')
   }
   hubs.push(hub)
-  return { hub, state, publish }
+  return { hub, state, publish, lines }
 }
 const hubs: EventHub[] = []
 afterEach(async () => {
@@ -121,6 +123,23 @@ test('a gap is told, and following goes on from the head', async () => {
   publish(eventOf('2', 'a'))
   await eventually(() => heard.length > 0, 'the next event')
   expect(heard).toEqual(['2'])
+})
+
+test('of a log that cannot be followed is told, unless this process ends; it goes on all the same', async () => {
+  const { hub, publish, state, lines } = start(true)
+  const { heard } = await listen(hub)
+  state.away = true
+  publish(eventOf('1', 'a'))
+  await eventually(() => lines.length > 0, 'the warning')
+  expect(lines[0]).toContain('a log cannot be followed')
+  hub.leave()
+  const [said, reads] = [lines.length, state.reads]
+  await env.advance(10_000)
+  expect(state.reads).toBeGreaterThan(reads)
+  expect(lines).toHaveLength(said)
+  state.away = false
+  await env.advance(2_000)
+  expect(heard).toEqual(['1'])
 })
 
 test('nobody reads a log that nobody follows, nor one that only this process writes', async () => {

@@ -39,6 +39,8 @@ export interface EventHub {
   follow(source: string, listener: Listener, key?: string): Promise<() => Promise<void>>
   /** A publisher's log has grown. */
   wake(source: string): void
+  /** This process ends, and others may end before it: from now on nothing is said of logs that cannot be followed. */
+  leave(): void
   stop(): Promise<void>
 }
 
@@ -67,6 +69,7 @@ interface Channel {
 
 export const eventHub = (options: EventHubOptions): EventHub => {
   const channels = new Map<string, Channel>()
+  let leaving = false
 
   const pass = (channel: Channel, event: Broadcast): Promise<unknown> | undefined => {
     const waits: Promise<void>[] = []
@@ -84,7 +87,9 @@ export const eventHub = (options: EventHubOptions): EventHub => {
     const wait = quiet(options.pollMs)
     return loop({
       env: options.env,
-      failed: (error) => options.log.warn('a log cannot be followed', { publisher: source }, error),
+      failed: (error) => {
+        if (!leaving) options.log.warn('a log cannot be followed', { publisher: source }, error)
+      },
       turn: async () => {
         try {
           const messages = await log.read(positions, readAtOnce)
@@ -173,6 +178,9 @@ export const eventHub = (options: EventHubOptions): EventHub => {
         .get(source)
         ?.following?.then((running) => running.wake())
         .catch(() => undefined),
+    leave: () => {
+      leaving = true
+    },
     stop: async () => {
       const running = [...channels.values()].map(({ following }) => following)
       channels.clear()

@@ -178,10 +178,11 @@ export const startHost = async ({
           started.push(() => drainServer(server, env))
         },
       }),
-      opened: async (stores) => {
-        const fingerprints = [...stores].map(async ([name, store]) =>
-          checkSecret(name, store, Buffer.from(await secret(name, 'fingerprint')).toString('hex')),
-        )
+      opened: async (stores, patience) => {
+        const fingerprints = [...stores].map(async ([name, store]) => {
+          const own = Buffer.from(await secret(name, 'fingerprint')).toString('hex')
+          await patience(() => checkSecret(name, store, own))
+        })
         await Promise.all(fingerprints)
         for (const name of new Set(mine.flatMap(({ ports }) => ports))) {
           const { open, close } = (setup.ports[name] ?? {}) as PortLife
@@ -218,6 +219,8 @@ export const startHost = async ({
       edge,
       drain: async () => {
         ready = false
+        // Its end is waited for when the services are stopped.
+        void services.rest()
         await joined?.leave()
         leaving.abort()
         log.info('stopping')

@@ -22,7 +22,7 @@ import type { StoreEngine } from '../store/engine.ts'
 import type { JobRun, Store } from '../store/store.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { keepJobs } from './keeping.ts'
-import { atOnce, untilReached, type Patience } from './patience.ts'
+import { atOnce, untilOpen, untilReached, type Patience } from './patience.ts'
 
 export interface ServicesOptions {
   readonly services: readonly Service[]
@@ -35,8 +35,8 @@ export interface ServicesOptions {
   readonly cache: CacheEngine
   /** Derives a service's secret for a purpose. */
   readonly secret: (service: string, purpose: string) => Promise<Uint8Array<ArrayBuffer>>
-  /** Called when the stores are open, and with them the lock of one process on an embedded one; nothing runs before it has ended. */
-  readonly opened?: (stores: ReadonlyMap<string, Store>) => Promise<void>
+  /** Called when the stores are open, and with them the lock of one process on an embedded one; nothing runs before it has ended. `patience` waits for stores. */
+  readonly opened?: (stores: ReadonlyMap<string, Store>, patience: Patience) => Promise<void>
   /** Services that are not written with Serval. */
   readonly foreign?: readonly ForeignService[]
   /** Reaches the services that run in other hosts; without it they are all here. */
@@ -60,7 +60,9 @@ export interface RunningServices {
   readonly stores: ReadonlyMap<string, Store>
   /** A client of one of the services, guarded as every caller's is. */
   client<C extends Contract>(contract: C, caller: Caller): Client<C>
-  /** Ends subscriptions and jobs after what is under way. Calls are still answered; the stores stay open. */
+  /** Ends subscriptions and jobs after what is under way: before this host leaves, since others that they need may end at the same moment. Logs are still followed, for the calls that still come. */
+  rest(): Promise<void>
+  /** Ends all that runs by itself. Calls are still answered; the stores stay open. */
   stop(): Promise<void>
 }
 
@@ -117,9 +119,14 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   const pollMs = options.pollMs ?? (options.stores.exclusive ? 2_000 : 200)
   const shared: Shared = { env, log, host, pollMs }
   const beat = (store: Store) => store.hosts.beat(host, env.now(), env.now() + aliveMs)
-  const stores = await Promise.all(options.services.map((service) => openStore(service, options)))
+  const opening =
+    options.elsewhere === undefined ? atOnce : untilOpen({ env, log, stores: options.stores.name })
+  const stores = await Promise.all(
+    options.services.map((service) => opening(() => openStore(service, options))),
+  )
   await options.opened?.(
     new Map(stores.map(({ service, store }) => [service.contract.name, store])),
+    opening,
   )
 
   const running = new Map<string, Opened>()
@@ -165,7 +172,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
   )
   const heard = [...options.services.map(({ contract }) => contract), ...(options.hears ?? [])]
   await Promise.all(heard.map((contract) => patience(() => purgeBy(contract, hub, caches))))
-  const late = await shareStores([...running.values()], beat)
+  const late = await shareStores([...running.values()], (store) => opening(() => beat(store)))
   const subscribers = subscriptions.map((made) => ({
     ...made,
     subscriber: subscriber(made.options),
@@ -197,6 +204,18 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     }),
   )
 
+  let resting: Promise<void> | undefined
+  const rest = async () => {
+    forgetShares?.()
+    hub.leave()
+    await Promise.all(
+      [...subscribers.map((one) => one.subscriber), ...hearts].map((part) => part.stop()),
+    )
+    await Promise.all(runners.map((runner) => runner.stop()))
+    await Promise.allSettled([...running.values()].map((one) => one.store.hosts.leave(host)))
+  }
+  const restOnce = () => (resting ??= rest())
+
   const external = linkFrom('outside')
   return {
     link: external,
@@ -204,14 +223,10 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
     caches,
     stores: new Map([...running].map(([name, one]) => [name, one.store])),
     client: (contract, caller) => clientOf(contract, external, alone(env, caller)),
+    rest: restOnce,
     stop: async () => {
-      forgetShares?.()
       await hub.stop()
-      await Promise.all(
-        [...subscribers.map((one) => one.subscriber), ...hearts].map((part) => part.stop()),
-      )
-      await Promise.all(runners.map((runner) => runner.stop()))
-      await Promise.allSettled([...running.values()].map((one) => one.store.hosts.leave(host)))
+      await restOnce()
       await caches.close()
       tally.stop()
     },

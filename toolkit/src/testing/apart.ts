@@ -191,6 +191,9 @@ export const startApart = async (options: ApartOptions): Promise<RunningServices
   return {
     ...outside.running,
     stores: new Map(hosts.flatMap(({ running }) => [...running.stores])),
+    rest: async () => {
+      await Promise.all(started.map(({ running }) => running.rest()))
+    },
     stop: async () => {
       await Promise.all(started.map(({ running }) => running.stop()))
       await Promise.all(started.map(({ close }) => close()))

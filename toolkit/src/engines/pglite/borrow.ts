@@ -27,7 +27,7 @@ export class LenderGone extends SqlError {
 }
 
 /** It hangs, or others keep it busy; it may go on. */
-class LenderQuiet extends SqlError {
+export class LenderQuiet extends SqlError {
   constructor(pid: number) {
     super(`process ${pid}, which lends its database, has not answered for ${quietMs / 1_000} s`, {
       sqlState: '',

@@ -174,15 +174,18 @@ test('so has one whose query nobody waited for, though that has surely no effect
   end()
 })
 
-test('of a lender that hangs is told, and it is asked nothing new until it goes on', async () => {
+const outcome = (made: Promise<unknown>) => made.catch((error: unknown) => error)
+
+/** A lender that answers while it is not `hung`, and then what it has heard; with a borrower whose time a test lets pass. */
+const hangingLender = async () => {
   const folder = newFolder()
   const heard: string[] = []
-  let hung = false
   const held: (() => void)[] = []
+  const state = { hung: false }
   const end = await pretender(folder, version, (ask, say) => {
     heard.push(ask.do === 'read' ? ask.statement.text : ask.do)
     const word = { n: ask.n, rows: [] }
-    if (!hung) return word
+    if (!state.hung) return word
     held.push(() => say(word))
     return 'later'
   })
@@ -192,22 +195,36 @@ test('of a lender that hangs is told, and it is asked nothing new until it goes 
     timers.push(timer)
     return () => void timers.splice(timers.indexOf(timer), 1)
   }
-  const pass = (ms: number) => {
-    expect(timers.map((timer) => timer.ms)).toEqual([ms])
-    timers.splice(0).forEach(({ run }) => run())
+  return {
+    state,
+    heard,
+    held,
+    server: pglite({ folder, shared: true, env: { ...systemEnv(), after } }),
+    pass: (ms: number) => {
+      expect(timers.map((timer) => timer.ms)).toEqual([ms])
+      timers.splice(0).forEach(({ run }) => run())
+    },
+    goOn: () => {
+      state.hung = false
+      held.splice(0).forEach((answer) => answer())
+    },
+    end,
   }
-  const server = pglite({ folder, shared: true, env: { ...systemEnv(), after } })
+}
+const quiet = {
+  message: `process ${process.pid}, which lends its database, has not answered for 4 s`,
+  sqlState: '',
+  outcome: 'rolled-back',
+}
+const away = { code: 'store-unavailable', cause: expect.objectContaining(quiet) }
+
+test('of a lender that hangs is told, and it is asked nothing new until it goes on', async () => {
+  const { state, heard, held, server, pass, goOn, end } = await hangingLender()
   const database = await server.open('orders')
-  const outcome = (made: Promise<unknown>) => made.catch((error: unknown) => error)
   const read = (text: string) => outcome(database.read((session) => session.query(text)))
   const commit = () =>
     outcome(database.transaction(async (session) => session.write(insert, ['one'])))
-  const quiet = {
-    message: `process ${process.pid}, which lends its database, has not answered for 4 s`,
-    sqlState: '',
-    outcome: 'rolled-back',
-  }
-  hung = true
+  state.hung = true
   const committed = commit()
   const begun = outcome(
     database.transaction(async (session) => {
@@ -218,17 +235,16 @@ test('of a lender that hangs is told, and it is asked nothing new until it goes 
   const asked = read('asked')
   await eventually(() => heard.length === 4, 'what is asked')
   pass(4_000)
-  expect(await asked).toMatchObject(quiet)
+  expect(await asked).toMatchObject(away)
   expect(await begun).toMatchObject(quiet)
-  expect(await read('refused')).toMatchObject(quiet)
-  hung = false
-  held.splice(0).forEach((answer) => answer())
+  expect(await read('refused')).toMatchObject(away)
+  goOn()
   expect(await committed).toBeUndefined()
   expect(await read('goes on')).toEqual([])
   expect(heard.slice(0, 4).toSorted()).toEqual(['asked', 'open', 'send', 'send'])
   expect(heard.slice(4)).toEqual(['rollback', 'goes on'])
 
-  hung = true
+  state.hung = true
   const doubted = commit()
   await eventually(() => held.length === 1, 'its commit')
   pass(4_000)
@@ -236,6 +252,45 @@ test('of a lender that hangs is told, and it is asked nothing new until it goes 
   expect(await doubted).toMatchObject({ sqlState: '', outcome: 'unknown' })
   await server.close()
   end()
+})
+
+test('who opens what a busy lender lends may try again, and a migration waits', async () => {
+  const { state, heard, server, pass, goOn, end } = await hangingLender()
+  state.hung = true
+  const opened = outcome(server.open('orders'))
+  await eventually(() => heard.length === 1, 'the ask to open')
+  pass(4_000)
+  expect(await opened).toMatchObject(away)
+  goOn()
+  const database = await eventually(
+    () => server.open('orders').catch(() => undefined),
+    'its answer',
+  )
+
+  state.hung = true
+  const read = outcome(database.read((session) => session.query('select 1')))
+  await eventually(() => heard.length === 3, 'the read')
+  pass(4_000)
+  expect(await read).toMatchObject(away)
+  const migrated = database.script(table)
+  goOn()
+  await migrated
+  expect(heard).toEqual(['open', 'open', 'select 1', 'script'])
+  await server.close()
+  end()
+})
+
+test('a lender that does not yet lend may be waited for again', async () => {
+  const folder = newFolder()
+  const lock = lockFolder(folder, { lends: true })
+  let passedMs = 0
+  const env = { ...systemEnv(), now: () => (passedMs += 10_000) }
+  const opened = await outcome(pglite({ folder, shared: true, env }).open('orders'))
+  expect(opened).toMatchObject({ code: 'store-unavailable' })
+  expect(String(opened)).toContain(
+    `lent by process ${process.pid}, which has not answered for 30 s`,
+  )
+  lock.release()
 })
 
 test('a borrower that is told to leave ends what it has begun, and then parts', async () => {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Env } from '../../base/env.ts'
 import { failure, ServalError } from '../../base/failure.ts'
 import { SqlError, type SqlServer } from '../sql/database.ts'
-import { borrow, LenderGone } from './borrow.ts'
+import { borrow, LenderGone, LenderQuiet } from './borrow.ts'
 import { lentFolder } from './folder.ts'
 import { lend } from './lend.ts'
 import type { FolderHolder } from './lock.ts'
@@ -39,6 +39,9 @@ const Lender: z.ZodType<FolderHolder> = z.object({
   host: z.literal(hostname()),
   lends: z.literal(true),
 })
+
+/** Whoever starts may try again. */
+const away = (cause: LenderQuiet) => failure('store-unavailable', undefined, { cause })
 
 const lenderIn = (error: unknown): FolderHolder | undefined =>
   error instanceof ServalError ? Lender.safeParse(error.data).data : undefined
@@ -91,7 +94,7 @@ export const sharedDatabase = (folder: string, env: Env): SqlServer => {
         if (!(cause instanceof LenderGone)) throw cause
         if (env.now() >= until)
           throw failure(
-            'cannot-start',
+            'store-unavailable',
             `the database in ${folder} is lent by process ${lender.pid}, which has not answered for ${patienceMs / 1_000} s`,
             { cause },
           )
@@ -121,11 +124,23 @@ export const sharedDatabase = (folder: string, env: Env): SqlServer => {
       }
   }
 
+  /** A migration takes as long as it takes, also while others keep the lender busy. */
+  const waiting = async <T>(run: () => Promise<T>): Promise<T> => {
+    for (;;)
+      try {
+        return await run()
+      } catch (error) {
+        if (!(error instanceof LenderQuiet)) throw error
+        await env.sleep(pauseMs)
+      }
+  }
+
   const reachFirst = async (service: string): Promise<void> => {
     try {
       await goingOn(async () => (await current()).of(service))
     } catch (cause) {
       if (!(cause instanceof SqlError)) throw cause
+      if (cause instanceof LenderQuiet) throw away(cause)
       throw failure('cannot-start', `the database in ${folder}: ${cause.message}`, { cause })
     }
   }
@@ -145,8 +160,14 @@ export const sharedDatabase = (folder: string, env: Env): SqlServer => {
     }
     return {
       take: () => goingOn(async () => (await own()).take()),
-      read: (statement) => goingOn(async () => (await own()).read(statement)),
-      script: (text) => goingOn(async () => (await own()).script(text)),
+      read: async (statement) => {
+        try {
+          return await goingOn(async () => (await own()).read(statement))
+        } catch (error) {
+          throw error instanceof LenderQuiet ? away(error) : error
+        }
+      },
+      script: (text) => waiting(() => goingOn(async () => (await own()).script(text))),
     }
   }
 
