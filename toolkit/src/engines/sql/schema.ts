@@ -48,10 +48,11 @@ create table serval_host (host text primary key, until timestamptz not null);
   },
   {
     id: 'serval-002-held-type',
-    // Hosts of an earlier release do not say them.
+    // Hosts of an earlier release say no type and time.
     sql: `
 alter table serval_held add column type text, add column time timestamptz;
-create index serval_held_time on serval_held (subscription, publisher, type, time nulls first);
+drop index serval_held_key;
+create index serval_held_key on serval_held (key);
 `,
   },
   {

@@ -12,14 +12,17 @@ import type {
 } from '../../store/store.ts'
 import type { SqlColumn, SqlDatabase, SqlSession } from './database.ts'
 
+// Plans are made when little is held, and nothing is known of the table, so that all indexes look alike. Here nothing but the key's can serve, one key
+// at a time: otherwise each move may read all that is held.
 const moveAll = `
 update serval_cursor c set position = m.last
 from unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::jsonb[])
   as m (subscription, publisher, partition, first, last, keys)
 where c.subscription = m.subscription and c.publisher = m.publisher and c.partition = m.partition
   and c.position = m.first and not exists (
-    select 1 from jsonb_array_elements_text(m.keys) as k (key) join serval_held h
-      on h.subscription = m.subscription and h.publisher = m.publisher and h.key = k.key)`
+    select 1 from jsonb_array_elements_text(m.keys) as k (key) where (
+      select true from serval_held h
+      where h.key = k.key and h.subscription || '' = m.subscription and h.publisher || '' = m.publisher limit 1))`
 
 interface Moves extends SubscriptionId {
   readonly partition: number
@@ -161,25 +164,25 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
   put: (move, message, state) =>
     database.transaction(async (session) => {
       moveCursors(session, [{ ...move, key: undefined }])
-      session.write(
-        `insert into serval_held (subscription, publisher, partition, position, key, message, due_at, failures, tries, error, holder, type, time)
-           values ($1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, $13::timestamptz)`,
-        [
-          move.subscription,
-          move.publisher,
-          message.partition,
-          message.position,
-          message.subject,
-          JSON.stringify(message),
-          rfc3339(state.dueAt),
-          state.failures,
-          state.tries,
-          state.error ?? null,
-          state.holder ?? null,
-          message.type,
-          message.time,
+      session.writeRows({
+        text: `insert into serval_held (subscription, publisher, partition, position, key, message, due_at, failures, tries, error, holder, type, time)
+           select * from unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[], $8::int[], $9::int[], $10::text[], $11::text[], $12::text[], $13::timestamptz[])`,
+        columns: [
+          [move.subscription],
+          [move.publisher],
+          [message.partition],
+          [message.position],
+          [message.subject],
+          [JSON.stringify(message)],
+          [rfc3339(state.dueAt)],
+          [state.failures],
+          [state.tries],
+          [state.error ?? null],
+          [state.holder ?? null],
+          [message.type],
+          [message.time],
         ],
-      )
+      })
     }),
   keys: ({ subscription, publisher }) =>
     database.read((session) =>
@@ -192,22 +195,31 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
     database.transaction(async (session) => {
       const { types } = claim
       const rows = await session.query<HeldRow>(
-        `update serval_held set due_at = $5::timestamptz, holder = $6
-         where (subscription, publisher, partition, position) in (
-           select subscription, publisher, partition, position from serval_held h
-           where subscription = $1 and publisher = $2 and partition = any($3::smallint[]) and not parked
+        // All that is held is read once, whatever the plan; whom another host claimed meanwhile is left to it.
+        `with first as materialized (
+           select distinct on (partition, key) partition, position, time, type, parked, due_at, holder
+           from serval_held where subscription = $1 and publisher = $2 and partition = any($3::smallint[])
+           order by partition, key, position
+         ), due as materialized (
+           select * from first where not parked
              and ${'only' in types ? 'type = $10' : '(type is null or type <> all ($10::text[]))'}
              and (due_at <= $4::timestamptz or case
                when holder = $6 then $8::smallint[] is not null and not exists (
                  select 1 from unnest($8::smallint[], $9::bigint[]) as w (partition, position)
-                 where w.partition = h.partition and w.position = h.position)
+                 where w.partition = first.partition and w.position = first.position)
                when holder is not null then not exists (
-                 select 1 from serval_host where host = h.holder and until > $4::timestamptz)
+                 select 1 from serval_host where host = first.holder and until > $4::timestamptz)
                else false end)
-             and not exists (select 1 from serval_held e where e.subscription = $1 and e.publisher = $2
-               and e.partition = h.partition and e.key = h.key and e.position < h.position)
-           order by time nulls first, partition, position limit $7::int for update skip locked
-         ) returning *`,
+           order by time nulls first, partition, position limit $7::int
+         ), free as materialized (
+           select h.partition, h.position from serval_held h, due
+           where h.subscription = $1 and h.publisher = $2 and h.partition = due.partition and h.position = due.position
+             and h.due_at = due.due_at and h.holder is not distinct from due.holder
+           for update of h skip locked
+         )
+         update serval_held h set due_at = $5::timestamptz, holder = $6 from free
+         where h.subscription = $1 and h.publisher = $2 and h.partition = free.partition and h.position = free.position
+         returning h.*`,
         [
           id.subscription,
           id.publisher,
