@@ -101,7 +101,7 @@ test('a fleet is up when every process serves what it runs', async () => {
 })
 
 test('a fleet of which a part does not come up ends what did', async () => {
-  const { env, fleet, names, last } = setting({ ready: false })
+  const { env, fleet, names, last, said } = setting({ ready: false })
   const starting = failed(fleet.up())
   await env.advance(0)
   last('edge.1').serve()
@@ -113,6 +113,7 @@ test('a fleet of which a part does not come up ends what did', async () => {
   expect(names()).toEqual([])
   await env.advance(60_000)
   expect(names()).toEqual([])
+  expect(said.at(-1)).toBe('all.1: it ended with 1')
 })
 
 test('a change starts what is new, one after the other, and ends what is old only then', async () => {
@@ -156,7 +157,7 @@ test('a new process that does not come up leaves everything as it was', async ()
   }
   last('a.2').end('it ended with 1')
   expect(await splitting).toMatchObject({ code: 'change-failed' })
-  expect(said.at(-1)).toBe('a.2: it ended with 1\nits last words')
+  expect(said.at(-1)).toBe('a.2: it ended with 1')
   expect(names()).toEqual(['all.1', 'all.2', 'edge.1'])
   behaviour.ready = true
   await fleet.scale('all', 3)

@@ -78,7 +78,7 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
   const running = new Set<HostProcess>()
   const restarts = new Map<string, number>()
   const readers = new Map<string, () => void>()
-  /** What a change has started and waits for: if it ends, the change fails, and nothing starts again. */
+  /** What a change has started and waits for: if it ends, the change fails, which says why, and nothing starts again. */
   const tried = new Set<HostProcess>()
   let plan = options.plan
   let ending = false
@@ -120,8 +120,8 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
     const awaited = readers.get(one.id)
     awaited?.()
     if (one.state === 'leaving' || ending) return
+    if (tried.has(one)) return say(`${one.name}: ${how}`)
     const said = awaited === undefined || one.last.length === 0 ? '' : `\n${lastWords(one)}`
-    if (tried.has(one)) return say(`${one.name}: ${how}${said}`)
     const times = env.now() - one.since > steadyMs ? 0 : (restarts.get(one.name) ?? 0)
     restarts.set(one.name, times + 1)
     const wait = Math.min(longestWaitMs, firstWaitMs * 2 ** times)
@@ -187,14 +187,19 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
       for (const [role, runs] of wanted) {
         const one = start(role, runs)
         fresh.push(one)
-        tried.add(one)
-        await ready(one).finally(() => tried.delete(one))
+        await tryOut(one)
       }
     } catch (error) {
       await undo(fresh)
       throw error
     }
     return fresh
+  }
+
+  /** Waits for what a change has started. */
+  const tryOut = (one: HostProcess): Promise<void> => {
+    tried.add(one)
+    return ready(one).finally(() => tried.delete(one))
   }
 
   const practice = (): Promise<void> => (besideMs > 0 ? env.sleep(besideMs) : Promise.resolve())
@@ -272,7 +277,7 @@ export const supervisor = (options: SupervisorOptions): Supervisor => {
         const all = Object.entries(plan).flatMap(([name, role]) =>
           Array.from({ length: role.replicas }, () => start(name, role)),
         )
-        await Promise.all(all.map(ready)).catch(async (error: unknown) => {
+        await Promise.all(all.map(tryOut)).catch(async (error: unknown) => {
           ending = true
           await undo(all)
           throw error

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import { eventually } from '../../testing/eventually.ts'
 import { recordingTerminal } from '../recording-terminal.suite.ts'
 import { serval } from '../serval.ts'
 import { endOrphans, runs, type NotedHost } from './orphans.ts'
@@ -17,7 +18,9 @@ const folder = (): string => {
   return made
 }
 
-afterEach(() => {
+const orphans: NotedHost[] = []
+afterEach(async () => {
+  await endOrphans(orphans.splice(0), 0)
   for (const child of children.splice(0)) child.kill('SIGKILL')
   for (const made of folders.splice(0)) rmSync(made, { recursive: true, force: true })
 })
@@ -119,6 +122,52 @@ test('hosts that outlive their supervisor are named, and ended by serval down', 
   })
   expect([runs(one), runs(other), leftState(data)]).toEqual([false, false, undefined])
   expect((await run('down', '--data', data)).err).toContain('no fleet runs from the folder')
+})
+
+/** A fleet of one process that never gets ready. */
+const starting = async (onSigterm: string) => {
+  const data = folder()
+  const main = join(data, 'main.mjs')
+  const plan = { services: ['a'], roles: { all: { services: 'all', edge: true } } }
+  writeFileSync(
+    main,
+    `if (process.argv.includes('--plan')) console.log(${JSON.stringify(JSON.stringify(plan))})
+    else {
+      process.on('SIGTERM', () => ${onSigterm})
+      setInterval(() => undefined, 1_000)
+      console.log('running')
+    }`,
+  )
+  const cli = join(import.meta.dirname, '../main.ts')
+  const up = spawn(process.execPath, [cli, 'up', '--main', main, '--data', data, '--port', '0'], {
+    stdio: 'pipe',
+  })
+  children.push(up)
+  const said = { out: '', err: '' }
+  up.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text))
+  up.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text))
+  await eventually(() => said.out.includes('running'), 'the fleet at work')
+  const hosts = leftState(data)?.hosts ?? []
+  expect(hosts.map(({ name }) => name)).toEqual(['all.1'])
+  orphans.push(...hosts)
+  const closed = once(up, 'close')
+  up.kill('SIGINT')
+  return { up, said, hosts, closed }
+}
+
+test('a fleet that is told to stop while it starts has ended as it was asked to', async () => {
+  const { up, said, hosts, closed } = await starting('process.exit()')
+  await closed
+  expect([up.exitCode, said.err, hosts.filter(runs)]).toEqual([0, '', []])
+  expect(said.out).toContain('the fleet has ended')
+})
+
+test('one that is told twice ends at once, and leaves no process behind', async () => {
+  const { up, said, hosts, closed } = await starting('undefined')
+  await eventually(() => said.out.includes('stopping'), 'the first answer')
+  up.kill('SIGINT')
+  await closed
+  expect([up.exitCode, hosts.filter(runs)]).toEqual([130, []])
 })
 
 test('a file that is no state is no fleet', () => {

@@ -16,6 +16,7 @@ import { logger } from '../../telemetry/log.ts'
 import type { Command, Given } from '../command.ts'
 import type { Terminal } from '../terminal.ts'
 import { lateCompiler } from './late-compiler.ts'
+import { endOrphans } from './orphans.ts'
 import {
   claimFolder,
   dataOf,
@@ -211,14 +212,17 @@ const runIn = async (
     listenHttp,
   )
   const address = `http://127.0.0.1:${server.port}`
-  const note = (hosts: FleetState['hosts']) =>
+  let noted: FleetState['hosts'] = []
+  const note = (hosts: FleetState['hosts']) => {
+    noted = hosts
     writeState(data, { address, key, pid: process.pid, hosts })
+  }
   note([])
   let stopping = false
   const stop = () => {
-    if (stopping) process.exit(130)
+    if (stopping) return void endOrphans(noted, 0).then(() => process.exit(130))
     stopping = true
-    say('stopping: every process finishes what is under way (once more ends at once)')
+    terminal.out('\n  stopping: every process finishes what is under way (once more ends at once)')
     void fleet.down().then(end)
   }
   process.on('SIGINT', stop)
@@ -238,7 +242,9 @@ const runIn = async (
     return 0
   } catch (error) {
     await fleet.down()
-    throw error
+    if (!stopping) throw error
+    say('the fleet has ended')
+    return 0
   } finally {
     forgetState(data)
     await server.close()
