@@ -73,6 +73,7 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
       const { type, subject, correlationid } = held.message
       const about = { event: type, key: subject, correlationId: correlationid }
       if (state.parked) log.error('a message failed five times: its key is parked', about, error)
+      else if (state.failures > held.failures) log.warn('a held message failed again', about, error)
       await store.subscriptions.held.tries.failed(held, state)
     }
   }

@@ -133,6 +133,13 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
     track(moved)
   }
 
+  const say = ({ type, subject, position, correlationid }: Message, error: unknown) =>
+    log.warn(
+      'a message failed and is held',
+      { event: type, key: subject, position, correlationId: correlationid },
+      error,
+    )
+
   const failed = (lane: Lane, run: Run) => {
     const { message, error, before } = run
     if (signal.aborted || (error instanceof Superseded && before === undefined))
@@ -143,9 +150,7 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
       lane.window[0] = start(lane, message)
       return
     }
-    const { type, subject, position, correlationid } = message
-    const about = { event: type, key: subject, position, correlationId: correlationid }
-    log.warn('a message failed and is held', about, error)
+    say(message, error)
     moveAway(lane, async () => {
       await hold(lane, message, afterFailedTry(error, untried, env))
       options.heldChanged()
@@ -292,6 +297,7 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
     if (end === undefined) options.release(message)
     else if (!(end.error instanceof Superseded) && !signal.aborted) {
       const state = afterFailedTry(end.error, untried, env)
+      if (state.failures > 0) say(message, end.error)
       await store.subscriptions.held.tries.failed({ ...id, partition, position }, state)
     }
   }
