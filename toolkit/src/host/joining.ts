@@ -127,17 +127,20 @@ export const join = (options: JoinOptions): Joined => {
   const id = fleet.id ?? env.id()
   const leaving = new AbortController()
   const inTime = deadline<Call, Reply>(env)
+  const hearAt = (host: Link, events: readonly Broadcast[]) =>
+    inTime(hearCall(env, events), (call) => host.call(call))
   const link = balancedLink({
     env,
     directory,
     linkTo: transport.linkTo,
     forget: transport.forget,
+    greet: (of, host) => {
+      if (of !== id) void hearAt(host, []).catch(() => undefined)
+    },
     reads: ({ target }) => options.queries.has(target),
     failed: (error) => log.warn('the directory does not say all hosts', {}, error),
   })
-  const tell = telling((host: Link, events: readonly Broadcast[]) =>
-    inTime(hearCall(env, events), (call) => host.call(call)),
-  )
+  const tell = telling(hearAt)
   let address = ''
   let state: 'starting' | 'serving' | 'leaving' = 'starting'
   let closeHealth: () => unknown = () => undefined

@@ -24,11 +24,13 @@ const setting = (
   }
   const counts = new Map<string, number>()
   const forgotten: string[] = []
+  const greeted: string[] = []
   const link = balancedLink({
     env,
     directory,
     reads: ({ operation }) => operation === 'look',
     forget: (address) => forgotten.push(address),
+    greet: (id) => greeted.push(id),
     linkTo: (address) => {
       if (address === 'none') throw new TypeError('Invalid URL')
       return {
@@ -56,6 +58,7 @@ const setting = (
     calls,
     counts,
     forgotten,
+    greeted,
     tell: (peers: readonly Peer[]) => tell(peers),
   }
 }
@@ -282,4 +285,12 @@ test('a feed is under way until it ends', async () => {
     for await (const item of one) got.push(item)
     expect(got).toEqual([1, 2])
   }
+})
+
+test('each host is met once, when it comes, and again at another address', () => {
+  const { tell, greeted } = setting([peer('a')])
+  tell([peer('a'), peer('b')])
+  tell([{ ...peer('a'), contracts: ['made', 'more'] }, peer('b')])
+  tell([{ ...peer('a'), address: 'elsewhere' }, peer('b')])
+  expect(greeted).toEqual(['a', 'b', 'a'])
 })

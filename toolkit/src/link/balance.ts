@@ -10,6 +10,8 @@ export interface BalanceOptions {
   readonly linkTo: (address: string) => Link
   /** Hears of addresses at which no host is known any more. */
   readonly forget?: (address: string) => void
+  /** Meets each host when it comes, so that no call waits for the connection. */
+  readonly greet?: (id: string, host: Link) => void
   /** Whether a second run of a call is harmless, as a query's is, so that a new host may run it for practice; default: none. */
   readonly reads?: (call: Call) => boolean
   /** Hears why the directory does not answer. */
@@ -125,8 +127,10 @@ export const balancedLink = (options: BalanceOptions): BalancedLink => {
     targets = new Map(
       peers.map(({ id, address }) => {
         const target = known.get(id)
-        const kept = target?.address === address ? target : undefined
-        return [id, kept ?? new Target(address, linked(linkTo, address), since)]
+        if (target?.address === address) return [id, target]
+        const fresh = new Target(address, linked(linkTo, address), since)
+        options.greet?.(id, fresh.link)
+        return [id, fresh]
       }),
     )
     const all = peers.flatMap(({ id, contracts }) => {
