@@ -1,8 +1,20 @@
 import { failure } from '../../base/failure.ts'
-import type { SqlDatabase } from './database.ts'
+import { SqlError, type SqlDatabase } from './database.ts'
 import type { Migration } from './schema.ts'
 
 const quote = (text: string) => `'${text.replaceAll("'", "''")}'`
+
+/** A migration and a host of the release before may take the same locks in another order. */
+const mostRuns = 5
+
+const untilDone = async (run: () => Promise<void>, left = mostRuns): Promise<void> => {
+  try {
+    await run()
+  } catch (error) {
+    if (left <= 1 || !(error instanceof SqlError && error.again)) throw error
+    await untilDone(run, left - 1)
+  }
+}
 
 /**
  * Runs the migrations that this database has not seen, in order of their ids, each in a transaction with the note that it ran. Hosts
@@ -24,8 +36,8 @@ export const migrate = async (
   )
   for (const migration of migrations) {
     if (seen.has(migration.id)) continue
-    await database
-      .script(
+    await untilDone(() =>
+      database.script(
         `lock table serval_migration in exclusive mode;
 do $migrate$ begin
 if not exists (select 1 from serval_migration where id = ${quote(migration.id)}) then
@@ -37,13 +49,13 @@ ${migration.sql
 insert into serval_migration (id) values (${quote(migration.id)});
 end if;
 end $migrate$;`,
+      ),
+    ).catch((cause: unknown) => {
+      throw failure(
+        'cannot-start',
+        `the migration ${migration.id} of the service ${service} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
       )
-      .catch((cause: unknown) => {
-        throw failure(
-          'cannot-start',
-          `the migration ${migration.id} of the service ${service} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
-          { cause },
-        )
-      })
+    })
   }
 }

@@ -7,7 +7,7 @@ import { startPostgres } from '../../testing/postgres-server.ts'
 import { claimAll, counters, entry, pages } from '../../testing/store/fixture.suite.ts'
 import { pglite } from '../pglite/index.ts'
 import { postgres } from '../postgres/index.ts'
-import type { SqlDatabase, SqlServer } from './database.ts'
+import { SqlError, type SqlDatabase, type SqlServer } from './database.ts'
 import { sqlStores } from './index.ts'
 import { migrate } from './migrate.ts'
 import { publish } from './publish.ts'
@@ -102,6 +102,29 @@ const suite = (name: string, server: SqlServer) =>
         [3, 7],
         [5],
       ])
+    })
+
+    test('a migration that lost a deadlock runs again, and is told when it always does', async () => {
+      const service = 'deadlock'
+      const database = await earlier(server, service)
+      let losses = 0
+      const losing: SqlDatabase = {
+        ...database,
+        script: async (text) => {
+          if (text.startsWith('lock') && (losses -= 1) >= 0)
+            throw new SqlError('deadlock detected', { sqlState: '40P01', outcome: 'rolled-back' })
+          await database.script(text)
+        },
+      }
+      losses = Infinity
+      await expect(migrate(losing, service, toolkitMigrations)).rejects.toMatchObject({
+        code: 'cannot-start',
+        message: expect.stringContaining('deadlock detected'),
+      })
+      losses = 2
+      await migrate(losing, service, toolkitMigrations)
+      const ran = await database.read((session) => session.query('select id from serval_migration'))
+      expect(ran).toHaveLength(toolkitMigrations.length)
     })
   })
 
