@@ -25,7 +25,7 @@ export interface RunningHost {
   readonly services: RunningServices
   /** Undefined for a host without an edge. */
   readonly edge: RunningEdge | undefined
-  /** Answers what has begun, ends subscriptions and jobs after what is under way, closes the stores. */
+  /** Answers what has begun, aborts the handlers of subscriptions and jobs (what they have not committed comes again), closes the stores. */
   drain(): Promise<void>
 }
 
