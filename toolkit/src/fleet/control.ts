@@ -17,13 +17,15 @@ export interface ControlOptions {
   readonly supervisor: Supervisor
   /** Who does not send it is refused. */
   readonly key: string
+  /** Called by `down`, before anything ends. */
+  readonly ending: () => void
   /** Called by `down`, after everything has ended. */
   readonly ended: () => void
 }
 
 type Handlers = Readonly<Record<string, (input: never, signal: AbortSignal) => Promise<unknown>>>
 
-const handlers = ({ supervisor, setup, ended }: ControlOptions): Handlers => ({
+const handlers = ({ supervisor, setup, ending, ended }: ControlOptions): Handlers => ({
   peers: async ({ after, waitMs }: { after: number; waitMs: number }, signal) => {
     await supervisor.peers.changed(after, waitMs, signal)
     const peers = supervisor.peers
@@ -40,6 +42,7 @@ const handlers = ({ supervisor, setup, ended }: ControlOptions): Handlers => ({
   merge: ({ service }: { service: string }) => supervisor.merge(service),
   roll: ({ role }: { role?: string }) => supervisor.roll(role),
   down: async () => {
+    ending()
     await supervisor.down()
     ended()
   },

@@ -47,6 +47,7 @@ const setting = async () => {
       setup: 'test',
       supervisor: fleet,
       key: 'the key',
+      ending: () => undefined,
       ended: () => undefined,
     },
     listenHttp,

@@ -150,20 +150,29 @@ const starting = async (onSigterm: string) => {
   const hosts = leftState(data)?.hosts ?? []
   expect(hosts.map(({ name }) => name)).toEqual(['all.1'])
   orphans.push(...hosts)
-  const closed = once(up, 'close')
-  up.kill('SIGINT')
-  return { up, said, hosts, closed }
+  return { up, data, said, hosts, closed: once(up, 'close') }
 }
 
 test('a fleet that is told to stop while it starts has ended as it was asked to', async () => {
   const { up, said, hosts, closed } = await starting('process.exit()')
+  up.kill('SIGINT')
   await closed
+  expect([up.exitCode, said.err, hosts.filter(runs)]).toEqual([0, '', []])
+  expect(said.out).toContain('the fleet has ended')
+})
+
+test('so has one that serval down ends while it starts', async () => {
+  const { up, data, said, hosts, closed } = await starting('process.exit()')
+  const down = await run('down', '--data', data)
+  await closed
+  expect(down).toMatchObject({ code: 0, err: '', out: expect.stringContaining('has ended') })
   expect([up.exitCode, said.err, hosts.filter(runs)]).toEqual([0, '', []])
   expect(said.out).toContain('the fleet has ended')
 })
 
 test('one that is told twice ends at once, and leaves no process behind', async () => {
   const { up, said, hosts, closed } = await starting('undefined')
+  up.kill('SIGINT')
   await eventually(() => said.out.includes('stopping'), 'the first answer')
   up.kill('SIGINT')
   await closed

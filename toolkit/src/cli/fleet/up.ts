@@ -197,6 +197,8 @@ const runIn = async (
   /** Its words on how to end it are for who runs it alone. */
   const isLeaving = (process: string) =>
     fleet.processes().some(({ name, state }) => name === process && state === 'leaving')
+  /** Whether somebody wants it to end: what has not come up by then has not failed. */
+  let asked = false
   let end: () => void = () => undefined
   const ended = new Promise<void>((resolve) => (end = resolve))
   const server = await controlServer(
@@ -206,6 +208,7 @@ const runIn = async (
       setup: setup ?? 'default',
       supervisor: fleet,
       key,
+      ending: () => (asked = true),
       // After the reply has left.
       ended: () => void env.after(100, end),
     },
@@ -221,7 +224,7 @@ const runIn = async (
   let stopping = false
   const stop = () => {
     if (stopping) return void endOrphans(noted, 0).then(() => process.exit(130))
-    stopping = true
+    stopping = asked = true
     terminal.out('\n  stopping: every process finishes what is under way (once more ends at once)')
     void fleet.down().then(end)
   }
@@ -242,7 +245,8 @@ const runIn = async (
     return 0
   } catch (error) {
     await fleet.down()
-    if (!stopping) throw error
+    if (!asked) throw error
+    await ended
     say('the fleet has ended')
     return 0
   } finally {
