@@ -158,7 +158,8 @@ export const startHost = async ({
             queries: queriesOf(contracts),
           })
     if (joined !== undefined) started.push(joined.stop)
-    const patience = joined === undefined ? atOnce : untilReached({ env, log })
+    const patience =
+      joined === undefined ? atOnce : untilReached({ env, log, signal: leaving.signal })
     progress(`opening ${setup.stores.name}`)
     const services = await startServices({
       services: mine,

@@ -82,6 +82,32 @@ test('a host of a fleet starts on stores that are busy, and says once what it wa
   expect(lines).toEqual([expect.stringContaining('"waiting for the stores","stores":"memory"')])
 })
 
+test('a start of which one service fails waits for no other', async () => {
+  const env = manualEnv()
+  const engine = memoryStores()
+  const starting = startServices({
+    stores: {
+      ...engine,
+      open: async (name) => {
+        if (name === 'notes') throw failure('store-unavailable')
+        await env.sleep(5_000)
+        throw failure('cannot-start', 'the reader refuses')
+      },
+    },
+    env,
+    log: logger({ env, write: () => undefined }),
+    ports: {},
+    cache: memoryCache({}),
+    secret: () => Promise.resolve(new Uint8Array(32)),
+    services: [notesService, reader],
+    elsewhere: { call: () => Promise.reject(failure('unavailable')) },
+  }).catch((error: unknown) => error)
+  await env.advance(5_000)
+  expect(await starting).toMatchObject({ code: 'cannot-start', message: 'the reader refuses' })
+  await env.advance(0)
+  expect(env.waiting).toBe(0)
+})
+
 test('a host that drains lets go of its share before others have heard that it leaves', async () => {
   const engine = memoryStores()
   let left = false

@@ -114,13 +114,29 @@ const openStore = async (service: Service, options: ServicesOptions) => {
 
 /** Runs services in this process: their stores, servers, subscriptions and jobs. */
 export const startServices = async (options: ServicesOptions): Promise<RunningServices> => {
+  const failed = new AbortController()
+  try {
+    return await startAll(options, failed.signal)
+  } catch (error) {
+    // What waits beside what has failed would wait for ever.
+    failed.abort(error)
+    throw error
+  }
+}
+
+const startAll = async (
+  options: ServicesOptions,
+  signal: AbortSignal,
+): Promise<RunningServices> => {
   const { env, log } = options
   const host = env.id()
   const pollMs = options.pollMs ?? (options.stores.exclusive ? 2_000 : 200)
   const shared: Shared = { env, log, host, pollMs }
   const beat = (store: Store) => store.hosts.beat(host, env.now(), env.now() + aliveMs)
   const opening =
-    options.elsewhere === undefined ? atOnce : untilOpen({ env, log, stores: options.stores.name })
+    options.elsewhere === undefined
+      ? atOnce
+      : untilOpen({ env, log, stores: options.stores.name, signal })
   const stores = await Promise.all(
     options.services.map((service) => opening(() => openStore(service, options))),
   )
@@ -166,7 +182,7 @@ export const startServices = async (options: ServicesOptions): Promise<RunningSe
 
   await options.answering?.(localLink(handle), hub.hear)
   // Every subscription is registered before anything runs: what fails here leaves nothing behind.
-  const patience = options.elsewhere === undefined ? atOnce : untilReached(shared)
+  const patience = options.elsewhere === undefined ? atOnce : untilReached({ env, log, signal })
   const subscriptions = await Promise.all(
     [...running.values()].flatMap((one) => subscribe(one, shared, patience)),
   )
