@@ -40,8 +40,8 @@ interface HeldRetriesOptions {
   readonly track: (work: Promise<unknown>) => void
   /** The held messages that this host is at work on. */
   readonly working: Set<Position>
-  /** A held message was handled. */
-  readonly release: (message: Message) => void
+  /** A held message was handled. Answers whether others of its key are held. */
+  readonly release: (message: Message) => boolean
   /** How often a held message was counted so far, in or out. */
   readonly counted: () => number
 }
@@ -52,7 +52,7 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
   let retrying = 0
   let lookedAt = -Infinity
   let recounted = 0
-  /** The last look left some that are due. */
+  /** There are some that are due, as far as is known. */
   let more = false
 
   const retry = async (held: HeldMessage) => {
@@ -65,10 +65,10 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
       await options.deliver(held.message, run.settlement, signal)
       if (!run.settled) await store.commit(async (unit) => run.settlement.settle(unit.frame), true)
       pace.ended(held.message.type, undefined)
-      options.release(held.message)
+      if (options.release(held.message)) more = true
     } catch (error) {
       if (error instanceof Superseded || signal.aborted) return
-      pace.ended(held.message.type, error)
+      pace.ended(held.message.type, run.settled ? undefined : error)
       const state = afterFailedTry(error, held, env)
       const { type, subject, correlationid } = held.message
       const about = { event: type, key: subject, correlationId: correlationid }
@@ -80,7 +80,7 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
 
   /** Others settle and discard held messages too: their keys are handled in their lanes again. */
   const recount = async (slowness: number) => {
-    if (retrying > 0 || env.now() - recounted < recountMs + slowness) return
+    if (retrying > 0 || Math.abs(env.now() - recounted) < recountMs + slowness) return
     recounted = env.now()
     const idle = [...lanes.values()].filter((lane) => !isBusy(lane) && lane.held.size > 0)
     const before = options.counted()
@@ -138,15 +138,17 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
     turn: async () => {
       const holding = [...lanes.values()].filter((lane) => lane.held.size > 0)
       if (holding.length === 0) return options.pollMs
-      const slowness = slowerMs * holding.reduce((sum, lane) => sum + lane.held.size, 0)
+      const total = holding.flatMap((lane) => [...lane.held.values()]).reduce((a, b) => a + b, 0)
+      const slowness = slowerMs * total
       await recount(slowness)
       const pauseMs = Math.min(lookMs + slowness, longestLookMs)
-      const rest = lookedAt + pauseMs - env.now()
-      if (rest > 0 && !more) return rest
+      const since = env.now() - lookedAt
+      const { shares, full } = pace.retries()
+      if (since >= 0 && since < pauseMs && (!more || full)) return pauseMs - since
       lookedAt = env.now()
       const partitions = holding.map((lane) => lane.partition)
-      more = false
-      for (const share of pace.retries()) more = (await look(partitions, share)) || more
+      more &&= full
+      for (const share of shares) more = (await look(partitions, share)) || more
       return pauseMs
     },
   })

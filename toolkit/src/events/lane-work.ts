@@ -261,7 +261,7 @@ export const laneWork = (options: LaneWorkOptions): LaneWork => {
         forget()
         await made.rest()
         if (!(end?.error instanceof Superseded) && !signal.aborted)
-          pace.ended(message.type, end?.error)
+          pace.ended(message.type, made.settled ? undefined : end?.error)
         if (made.held) await endAside(message, end)
         else {
           active -= 1

@@ -24,14 +24,14 @@ test('where eight in a row found a service unavailable, four new and four held o
   expect(admitted()).toBe(100)
   unavailable(1)
   expect(admitted()).toBe(0)
-  expect(made.retries()).toEqual([except])
+  expect(made.retries().shares).toEqual([except])
   for (let second = 0; second < 3; second++) {
     await env.advance(1_000)
     expect(admitted()).toBe(4)
     expect(admitted('b')).toBe(100)
-    expect(made.retries()).toEqual([{ types: { only: 'a' }, limit: 4 }, except])
+    expect(made.retries().shares).toEqual([{ types: { only: 'a' }, limit: 4 }, except])
     for (let n = 0; n < 4; n++) made.retrying('a', 1)
-    expect(made.retries()).toEqual([except])
+    expect(made.retries().shares).toEqual([except])
     unavailable(4)
     for (let n = 0; n < 4; n++) made.retrying('a', -1)
   }
@@ -43,10 +43,10 @@ test('one that succeeds lets new ones go on, and of the held ones twice as many 
   for (const limit of [8, 16]) {
     made.ended('a', undefined)
     expect(admitted()).toBe(100)
-    expect(made.retries()).toEqual([{ types: { only: 'a' }, limit }, except])
+    expect(made.retries().shares).toEqual([{ types: { only: 'a' }, limit }, except])
   }
   made.ended('a', undefined)
-  expect(made.retries()).toEqual(all)
+  expect(made.retries().shares).toEqual(all)
 })
 
 test('a failure of its own is an answer too, and so is a success between', () => {
@@ -64,7 +64,7 @@ test('held ones are tried again by the dozen, not one by one', () => {
   for (let n = 0; n < 32; n++) made.retrying('a', 1)
   const limits = Array.from({ length: 32 }, () => {
     made.retrying('a', -1)
-    return made.retries().find(({ types }) => 'only' in types)?.limit ?? 0
+    return made.retries().shares.find(({ types }) => 'only' in types)?.limit ?? 0
   })
   expect(limits.slice(0, 15)).toEqual(limits.slice(0, 15).fill(0))
   expect(limits[15]).toBe(16)
@@ -81,14 +81,31 @@ test('where 256 take long, more are held', () => {
 
 test('what waits is said once in ten seconds, and that it is over', async () => {
   const { env, lines, made, unavailable } = setting()
-  for (let n = 0; n < 5; n++) {
+  for (let second = 0; second < 5; second++) {
     unavailable(8)
-    made.ended('a', undefined)
+    for (let n = 0; n < 4; n++) made.ended('a', undefined)
     await env.advance(1_000)
   }
-  for (let n = 0; n < 5; n++) made.ended('a', undefined)
   expect(lines).toMatchObject([
     { level: 'warn', message: 'messages wait for a service that is unavailable', event: 'a' },
     { level: 'info', message: 'messages no longer wait', event: 'a' },
   ])
+})
+
+test('a clock that is set back stops nothing', async () => {
+  const { env, made, admitted, unavailable } = setting()
+  await env.advance(3_600_000)
+  unavailable(8)
+  await env.advance(-3_600_000)
+  expect(admitted()).toBe(4)
+  expect(made.retries().shares).toEqual([{ types: { only: 'a' }, limit: 4 }, except])
+})
+
+test('where most of those that are tried hang, others are tried after a second', async () => {
+  const { env, made } = setting()
+  for (let n = 0; n < 20; n++) made.retrying('a', 1)
+  expect(made.retries()).toEqual({ shares: [except], full: true })
+  await env.advance(1_000)
+  const shares = [{ types: { only: 'a' }, limit: 12 }, except]
+  expect(made.retries()).toEqual({ shares, full: false })
 })

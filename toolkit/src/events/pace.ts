@@ -5,7 +5,7 @@ import type { Logger } from '../telemetry/log.ts'
 /*
  * How fast a subscription goes on with messages of each type. Where what a handler calls is gone, every message would fail, be held, and be tried again
  * every two seconds: with thousands of them, that is more work than handling them was. So when several in a row found a service unavailable, only a few
- * are tried each second, of those that are held the oldest, until one succeeds; all others are held without a try. Likewise while many take long.
+ * are tried each second, until one succeeds; all others are held without a try. Likewise while many take long.
  */
 
 /** So many in a row found a service unavailable: it is away. */
@@ -28,9 +28,12 @@ interface TypePace {
   /** Held ones that may be tried at the same time: doubled with each that succeeds. */
   room: number
   retrying: number
+  /** When held ones were taken last. */
+  takenAt: number
   aside: number
-  /** When it was said last that they wait; undefined when they do not, as far as the log says. */
-  saidAt: number | undefined
+  /** Whether the log says that they wait. */
+  said: boolean
+  saidAt: number
 }
 
 /** Which held messages may be tried now: of one type, or of all but some. */
@@ -48,7 +51,8 @@ export interface Pace {
   retrying(type: string, by: 1 | -1): void
   /** What a handler came to: undefined when it did its work. */
   ended(type: string, error: unknown): void
-  retries(): readonly RetryShare[]
+  /** What may be taken now; `full` where a type has so many at work that it takes no more for the moment. */
+  retries(): { readonly shares: readonly RetryShare[]; readonly full: boolean }
 }
 
 export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }): Pace => {
@@ -64,15 +68,19 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
       heldTries: 0,
       room: maxRetries,
       retrying: 0,
+      takenAt: -Infinity,
       aside: 0,
-      saidAt: undefined,
+      said: false,
+      saidAt: -Infinity,
     }
     types.set(type, fresh)
     return fresh
   }
+  /** Since then; a clock that was set back counts as well. */
+  const passed = (at: number) => Math.abs(env.now() - at)
   /** A second's tries begin when the last one's are over. */
   const count = (one: TypePace) => {
-    if (one.awaySince === undefined || env.now() - one.awaySince < 1_000) return
+    if (one.awaySince === undefined || passed(one.awaySince) < 1_000) return
     one.awaySince = env.now()
     one.newTries = one.heldTries = triesASecond
   }
@@ -80,7 +88,8 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
     one.awaySince = env.now()
     one.newTries = one.heldTries = 0
     one.room = triesASecond
-    if (env.now() - (one.saidAt ?? -Infinity) < saidEveryMs) return
+    if (one.said || passed(one.saidAt) < saidEveryMs) return
+    one.said = true
     one.saidAt = env.now()
     log.warn('messages wait for a service that is unavailable', { event: type }, error)
   }
@@ -88,16 +97,16 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
     one.unavailable = 0
     one.awaySince = undefined
     one.room = Math.min(maxRetries, 2 * one.room)
-    if (one.saidAt === undefined || one.room < maxRetries) return
-    one.saidAt = undefined
+    if (!one.said || one.room < maxRetries) return
+    one.said = false
     log.info('messages no longer wait', { event: type })
   }
   const mayRetry = (one: TypePace): number => {
     count(one)
     const free = one.room - one.retrying
     if (one.awaySince !== undefined) return Math.min(free, one.heldTries)
-    // Not one by one, each in a claim of its own.
-    return free >= one.room / 2 ? free : 0
+    // Not one by one, each in a claim of its own; but some may hang.
+    return free >= one.room / 2 || passed(one.takenAt) >= 1_000 ? free : 0
   }
 
   return {
@@ -116,7 +125,9 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
     retrying: (type, by) => {
       const one = of(type)
       one.retrying += by
-      if (by > 0) one.heldTries -= 1
+      if (by < 0) return
+      one.heldTries -= 1
+      one.takenAt = env.now()
     },
     ended: (type, error) => {
       const unavailable = error !== undefined && isUnavailability(asFailure(error))
@@ -128,12 +139,16 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
     },
     retries: () => {
       const limited = [...types].filter(([, one]) => one.room < maxRetries || one.retrying > 0)
-      const shares: RetryShare[] = limited.map(([type, one]) => ({
+      const each: RetryShare[] = limited.map(([type, one]) => ({
         types: { only: type },
         limit: mayRetry(one),
       }))
       const rest = { types: { except: limited.map(([type]) => type) }, limit: maxRetries }
-      return [...shares.filter(({ limit }) => limit > 0), rest]
+      const shares = [...each.filter(({ limit }) => limit > 0), rest]
+      const full = limited.some(
+        ([, one], at) => one.awaySince === undefined && each[at]?.limit === 0,
+      )
+      return { shares, full }
     },
   }
 }

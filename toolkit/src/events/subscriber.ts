@@ -70,9 +70,10 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
     else lane.held.delete(key)
   }
   /** A held message was handled; its lane may have been read again meanwhile. */
-  const release = (message: Message) => {
+  const release = (message: Message): boolean => {
     const lane = lanes.get(message.partition)
     if (lane !== undefined) count(lane, message.subject, -1)
+    return lane?.held.has(message.subject) === true
   }
   /** Takes over the lanes that are ours now, lets go of the others. */
   const assign = async () => {

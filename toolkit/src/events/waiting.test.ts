@@ -16,7 +16,7 @@ const notes = contract('notes', {
       summary: 'Publishes many notes, and then a letter',
       access: 'internal',
       repeat: 'never',
-      input: z.object({}),
+      input: z.object({ keys: z.int() }),
       output: z.object({}),
     }),
   },
@@ -27,11 +27,9 @@ const notes = contract('notes', {
 })
 const notesService = service(notes, {
   operations: {
-    write: (_, { step }) =>
+    write: ({ keys }, { step }) =>
       step(async (s) => {
-        // Two of each key.
-        for (let n = 0; n < many; n++)
-          s.emit(notes.events.written, { key: `k${n % (many / 2)}`, n })
+        for (let n = 0; n < many; n++) s.emit(notes.events.written, { key: `k${n % keys}`, n })
         // One in each partition, behind them.
         for (let n = 0; n < 100; n++) s.emit(notes.events.letter, { key: `letter ${n}`, n })
         return {}
@@ -39,16 +37,25 @@ const notesService = service(notes, {
   },
 })
 
-/** Handles notes with `handle`, and counts what was tried and what was told. */
-const started = async (handle: () => Promise<unknown>) => {
+interface Handling {
+  /** Before the step of each note. */
+  readonly handle?: (note: Note) => Promise<unknown>
+  /** Behind it. */
+  readonly after?: () => Promise<unknown>
+  readonly keys?: number
+}
+
+/** Handles notes, and counts what was tried and what was told. */
+const started = async ({ handle, after, keys: of = many / 2 }: Handling) => {
   const seen = { tries: 0, letters: 0, told: [] as Note[] }
   const reader = service(contract('reader', { operations: {} }), {
     operations: {},
     subscriptions: (on) => [
       on(notes.events.written, async ({ data }, { step }) => {
         seen.tries += 1
-        await handle()
+        await handle?.(data)
         await step(async () => void seen.told.push(data))
+        await after?.()
       }),
       on(notes.events.letter, async (_, { step }) => {
         await step(async () => void (seen.letters += 1))
@@ -62,7 +69,7 @@ const started = async (handle: () => Promise<unknown>) => {
   const { held } = system.stores.get('reader')!.subscriptions
   const keys = () => held.keys({ subscription: 'reader', publisher: 'notes' })
   const heldNow = async () => (await keys()).reduce((sum, { count }) => sum + count, 0)
-  await system.client(notes, { kind: 'service', name: 'test' }).write({})
+  await system.client(notes, { kind: 'service', name: 'test' }).write({ keys: of })
   return { system, seen, heldNow }
 }
 
@@ -71,7 +78,7 @@ test('while what they call is away, messages wait untried, others go on, and non
   const handle = async () => {
     if (away) throw failure('unavailable', 'payments are away')
   }
-  const { system, seen, heldNow } = await started(handle)
+  const { system, seen, heldNow } = await started({ handle })
   await eventually(() => seen.letters === 100, 'the letters')
   await eventually(async () => (await heldNow()) === many, 'the notes to be held')
   expect(seen.tries).toBeLessThan(many / 2)
@@ -88,9 +95,28 @@ test('while what they call is away, messages wait untried, others go on, and non
 test('messages that take for ever, however many, stop no others', async () => {
   let release = () => undefined as void
   const open = new Promise<void>((resolve) => (release = resolve))
-  const { system, seen } = await started(() => open)
+  const { system, seen } = await started({ handle: () => open })
   await eventually(() => seen.letters === 100, 'the letters')
   release()
   await eventually(() => seen.told.length >= many, 'the notes')
+  await system.end()
+})
+
+test('a key of which one message failed keeps up with what is written', async () => {
+  let failures = 1
+  const handle = async () => {
+    if (failures-- > 0) throw failure('unavailable')
+  }
+  const { system, seen } = await started({ handle, keys: 1 })
+  await eventually(() => seen.told.length >= many, 'the notes')
+  await system.end()
+})
+
+test('what is unavailable after a step has committed is no reason to wait', async () => {
+  const after = () => Promise.reject(failure('unavailable'))
+  const { system, seen, heldNow } = await started({ after })
+  await eventually(() => seen.told.length >= many, 'the notes')
+  expect(seen.tries).toBe(many)
+  await eventually(async () => (await heldNow()) === 0, 'nothing to be held')
   await system.end()
 })

@@ -202,7 +202,10 @@ export interface HeldStore {
   ): Promise<
     readonly { readonly partition: number; readonly key: string; readonly count: number }[]
   >
-  /** The first message of each key that is due, or whose holder is gone, the oldest first; claimed for `holder` until `until`. */
+  /**
+   * The first message of each key that is due, or whose holder is gone; claimed for `holder` until `until`. Where there are more than `limit`,
+   * half of them are the oldest, half those that waited longest for a try.
+   */
   claim(
     id: SubscriptionId,
     claim: {

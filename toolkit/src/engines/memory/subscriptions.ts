@@ -123,11 +123,15 @@ const heldStore = (own: Tables): HeldStore => ({
       const { types } = claim
       const among = (type: string) =>
         'only' in types ? type === types.only : !types.except.includes(type)
-      const claimed = [...firsts.values()]
+      const waiting = [...firsts.values()]
         .filter((row) => claim.partitions.includes(row.partition) && among(row.message.type))
         .filter((row) => !row.parked && due(row))
-        .sort((a, b) => Date.parse(a.message.time) - Date.parse(b.message.time))
-        .slice(0, claim.limit)
+      const sentAt = ({ message: { time } }: HeldRow) => Date.parse(time)
+      const byAge = waiting.toSorted((a, b) => sentAt(a) - sentAt(b))
+      const byWait = waiting.toSorted((a, b) => a.dueAt - b.dueAt)
+      // Half of them are the oldest, half those that waited longest for a try.
+      const inTurn = byAge.flatMap((row, at) => [row, ...byWait.slice(at, at + 1)])
+      const claimed = [...new Set(inTurn)].slice(0, claim.limit)
       for (const row of claimed)
         held(tables).put(place(row), { ...row, dueAt: claim.until, holder: claim.holder })
       return claimed.map(message)

@@ -1,18 +1,19 @@
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { manualEnv } from '../../testing/manual-env.ts'
-import { claimAll, message, subscribe } from '../../testing/store/fixture.suite.ts'
+import { claimAll, hold, message, subscribe } from '../../testing/store/fixture.suite.ts'
 import { pglite } from '../pglite/index.ts'
 import { sqlStores } from './index.ts'
 import { sqlSuiteRepositories } from './store.suite.ts'
 
 const held = 2_000
+const env = manualEnv()
+const server = pglite({})
+afterAll(() => server.close())
 
 /** Rows of held messages that statements have read, by scans of any kind. */
 const readOf = `select (seq_tup_read + idx_tup_fetch)::int as rows from pg_stat_user_tables where relname = 'serval_held'`
 
 test('however many are held, a claim reads them a few times, and a move of a cursor reads its key’s', async () => {
-  const server = pglite({})
-  const env = manualEnv()
   const store = await sqlStores(server).open('held', sqlSuiteRepositories, env)
   const database = await server.open('held')
   const id = await subscribe(store)
@@ -55,5 +56,16 @@ test('however many are held, a claim reads them a few times, and a move of a cur
   expect(claimed - before).toBeLessThan(4 * held)
   await store.commit(async (unit) => unit.frame.moveCursor(move(held + 10, held + 11, 'x')), true)
   expect((await read()) - claimed).toBeLessThan(100)
-  await server.close()
+})
+
+test('what a host of the release before has held is of its type, too', async () => {
+  const store = await sqlStores(server).open('before', sqlSuiteRepositories, env)
+  const database = await server.open('before')
+  const { claim } = await hold(store, ['a', 'b'])
+  await database.transaction(async (session) =>
+    session.write(`update serval_held set type = null, time = null`),
+  )
+  const { type } = message(1, 'a')
+  expect(await claim({ now: 1, holder: 'h', types: { except: [type] } })).toEqual([])
+  expect(await claim({ now: 1, holder: 'h', types: { only: type } })).toEqual([1, 2])
 })

@@ -195,31 +195,32 @@ const heldStore = (database: SqlDatabase): HeldStore => ({
     database.transaction(async (session) => {
       const { types } = claim
       const rows = await session.query<HeldRow>(
-        // All that is held is read once, whatever the plan; whom another host claimed meanwhile is left to it.
+        // All that is held is read two or three times, whatever the plan. Half of what is taken are the oldest, half those that waited longest for a try. What another host
+        // has claimed meanwhile has another ctid, and is left to it. Hosts of the release before say no type.
         `with first as materialized (
-           select distinct on (partition, key) partition, position, time, type, parked, due_at, holder
+           select distinct on (partition, key) ctid as place, partition, position, time, parked, due_at, holder,
+             coalesce(type, substring(message from '"type":"([^"]*)"')) as type
            from serval_held where subscription = $1 and publisher = $2 and partition = any($3::smallint[])
            order by partition, key, position
          ), due as materialized (
-           select * from first where not parked
-             and ${'only' in types ? 'type = $10' : '(type is null or type <> all ($10::text[]))'}
-             and (due_at <= $4::timestamptz or case
-               when holder = $6 then $8::smallint[] is not null and not exists (
-                 select 1 from unnest($8::smallint[], $9::bigint[]) as w (partition, position)
-                 where w.partition = first.partition and w.position = first.position)
-               when holder is not null then not exists (
-                 select 1 from serval_host where host = first.holder and until > $4::timestamptz)
-               else false end)
-           order by time nulls first, partition, position limit $7::int
+           select place from (
+             select *, row_number() over (order by time nulls first, partition, position) as age,
+               row_number() over (order by due_at, partition, position) as wait
+             from first where not parked and ${'only' in types ? 'type = $10' : 'type <> all ($10::text[])'}
+               and (due_at <= $4::timestamptz or case
+                 when holder = $6 then $8::smallint[] is not null and not exists (
+                   select 1 from unnest($8::smallint[], $9::bigint[]) as w (partition, position)
+                   where w.partition = first.partition and w.position = first.position)
+                 when holder is not null then not exists (
+                   select 1 from serval_host where host = first.holder and until > $4::timestamptz)
+                 else false end)
+           ) as ranked order by least(age, wait), age limit $7::int
          ), free as materialized (
-           select h.partition, h.position from serval_held h, due
-           where h.subscription = $1 and h.publisher = $2 and h.partition = due.partition and h.position = due.position
-             and h.due_at = due.due_at and h.holder is not distinct from due.holder
-           for update of h skip locked
+           select ctid as place from serval_held where ctid = any (array(select place from due))
+           for update skip locked
          )
-         update serval_held h set due_at = $5::timestamptz, holder = $6 from free
-         where h.subscription = $1 and h.publisher = $2 and h.partition = free.partition and h.position = free.position
-         returning h.*`,
+         update serval_held set due_at = $5::timestamptz, holder = $6
+         where ctid = any (array(select place from free)) returning *`,
         [
           id.subscription,
           id.publisher,

@@ -109,26 +109,28 @@ export const heldMessages = (at: At) => {
     expect(await claim({ now: 1, holder: 'h' })).toEqual([3])
   })
 
-  test('the oldest is claimed first, of the types asked', async () => {
+  test('of the types asked, the oldest are claimed, and those that waited longest for a try', async () => {
     const { first } = at()
     const { id, claim } = await hold(first, [])
     const messages = [
-      { type: 'a.v1', time: '2026-01-01T00:00:03.000Z' },
-      { type: 'b.v1', time: '2026-01-01T00:00:02.000Z' },
-      { type: 'a.v1', time: '2026-01-01T00:00:01.000Z' },
-      { type: 'c.v1', time: '2026-01-01T00:00:04.000Z' },
+      { type: 'a.v1', minute: 1, dueAt: 50 },
+      { type: 'a.v1', minute: 2, dueAt: 60 },
+      { type: 'b.v1', minute: 3, dueAt: 0 },
+      { type: 'a.v1', minute: 4, dueAt: 10 },
+      { type: 'a.v1', minute: 5, dueAt: 20 },
     ]
-    for (const [index, given] of messages.entries())
+    for (const [index, { type, minute, dueAt }] of messages.entries())
       await first.subscriptions.held.put(
         moveTo(id, index + 1),
-        { ...message(index + 1, `key ${index}`), ...given },
-        { dueAt: 0, failures: 0, tries: 0, error: undefined, holder: undefined },
+        { ...message(index + 1, `key ${index}`), type, time: `2026-01-01T00:0${minute}:00.000Z` },
+        { dueAt, failures: 0, tries: 0, error: undefined, holder: undefined },
       )
-    expect(await claim({ now: 1, holder: 'h', types: { only: 'none.v1' } })).toEqual([])
-    expect(await claim({ now: 1, holder: 'h', types: { only: 'a.v1' }, limit: 1 })).toEqual([3])
-    expect(await claim({ now: 1, holder: 'h', types: { except: ['a.v1'] }, limit: 1 })).toEqual([2])
-    expect(await claim({ now: 1, holder: 'h', types: { only: 'a.v1' } })).toEqual([1])
-    expect(await claim({ now: 1, holder: 'h' })).toEqual([4])
+    const claimed = (types: { only: string } | { except: string[] }, limit: number) =>
+      claim({ now: 100, holder: 'h', types, limit })
+    expect(await claimed({ only: 'none.v1' }, 9)).toEqual([])
+    expect(await claimed({ only: 'a.v1' }, 2)).toEqual([1, 4])
+    expect(await claimed({ except: ['a.v1'] }, 9)).toEqual([3])
+    expect(await claimed({ only: 'a.v1' }, 9)).toEqual([2, 5])
   })
 
   test('only what is due, in the partitions asked, and at most the limit is claimed', async () => {
