@@ -50,7 +50,8 @@ interface HeldRetriesOptions {
 export const heldRetries = (options: HeldRetriesOptions): Loop => {
   const { env, id, store, log, lanes, pace, signal, working } = options
   let retrying = 0
-  let lookedAt = -Infinity
+  /** Forgets the rest after the last look; undefined when it is over. By a timer: the clock of `env` may be set, or stand still. */
+  let rest: (() => void) | undefined
   let recounted = 0
   /** There are some that are due, as far as is known. */
   let more = false
@@ -142,10 +143,13 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
       const slowness = slowerMs * total
       await recount(slowness)
       const pauseMs = Math.min(lookMs + slowness, longestLookMs)
-      const since = env.now() - lookedAt
       const { shares, full } = pace.retries()
-      if (since >= 0 && since < pauseMs && (!more || full)) return pauseMs - since
-      lookedAt = env.now()
+      if (rest !== undefined && (!more || full)) return pauseMs
+      rest?.()
+      rest = env.after(pauseMs, () => {
+        rest = undefined
+        retries.wake()
+      })
       const partitions = holding.map((lane) => lane.partition)
       more &&= full
       for (const share of shares) more = (await look(partitions, share)) || more

@@ -21,8 +21,8 @@ const saidEveryMs = 10_000
 interface TypePace {
   /** Were unavailable, in a row. */
   unavailable: number
-  /** Since when the tries below were counted; undefined unless what they need is away. */
-  awaySince: number | undefined
+  /** Forgets the timer of the next second's tries; undefined unless what they need is away. */
+  away: (() => void) | undefined
   newTries: number
   heldTries: number
   /** Held ones that may be tried at the same time: doubled with each that succeeds. */
@@ -53,6 +53,7 @@ export interface Pace {
   ended(type: string, error: unknown): void
   /** What may be taken now; `full` where a type has so many at work that it takes no more for the moment. */
   retries(): { readonly shares: readonly RetryShare[]; readonly full: boolean }
+  stop(): void
 }
 
 export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }): Pace => {
@@ -63,7 +64,7 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
     if (known !== undefined) return known
     const fresh: TypePace = {
       unavailable: 0,
-      awaySince: undefined,
+      away: undefined,
       newTries: 0,
       heldTries: 0,
       room: maxRetries,
@@ -78,16 +79,17 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
   }
   /** Since then; a clock that was set back counts as well. */
   const passed = (at: number) => Math.abs(env.now() - at)
-  /** A second's tries begin when the last one's are over. */
-  const count = (one: TypePace) => {
-    if (one.awaySince === undefined || passed(one.awaySince) < 1_000) return
-    one.awaySince = env.now()
-    one.newTries = one.heldTries = triesASecond
+  /** By a timer: the clock of `env` may be set, or stand still. */
+  const everySecond = (one: TypePace) => {
+    one.away = env.after(1_000, () => {
+      one.newTries = one.heldTries = triesASecond
+      everySecond(one)
+    })
   }
   const goneAway = (type: string, one: TypePace, error: unknown) => {
-    one.awaySince = env.now()
     one.newTries = one.heldTries = 0
     one.room = triesASecond
+    everySecond(one)
     if (one.said || passed(one.saidAt) < saidEveryMs) return
     one.said = true
     one.saidAt = env.now()
@@ -95,16 +97,16 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
   }
   const cameBack = (type: string, one: TypePace) => {
     one.unavailable = 0
-    one.awaySince = undefined
+    one.away?.()
+    one.away = undefined
     one.room = Math.min(maxRetries, 2 * one.room)
     if (!one.said || one.room < maxRetries) return
     one.said = false
     log.info('messages no longer wait', { event: type })
   }
   const mayRetry = (one: TypePace): number => {
-    count(one)
     const free = one.room - one.retrying
-    if (one.awaySince !== undefined) return Math.min(free, one.heldTries)
+    if (one.away !== undefined) return Math.min(free, one.heldTries)
     // Not one by one, each in a claim of its own; but some may hang.
     return free >= one.room / 2 || passed(one.takenAt) >= 1_000 ? free : 0
   }
@@ -114,8 +116,7 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
       const one = types.get(type)
       if (one === undefined) return true
       if (one.aside >= maxAside) return false
-      if (one.awaySince === undefined) return true
-      count(one)
+      if (one.away === undefined) return true
       one.newTries -= 1
       return one.newTries >= 0
     },
@@ -135,7 +136,7 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
       if (one === undefined) return
       if (!unavailable) return cameBack(type, one)
       one.unavailable += 1
-      if (one.unavailable >= enough && one.awaySince === undefined) goneAway(type, one, error)
+      if (one.unavailable >= enough && one.away === undefined) goneAway(type, one, error)
     },
     retries: () => {
       const limited = [...types].filter(([, one]) => one.room < maxRetries || one.retrying > 0)
@@ -145,10 +146,11 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
       }))
       const rest = { types: { except: limited.map(([type]) => type) }, limit: maxRetries }
       const shares = [...each.filter(({ limit }) => limit > 0), rest]
-      const full = limited.some(
-        ([, one], at) => one.awaySince === undefined && each[at]?.limit === 0,
-      )
+      const full = limited.some(([, one], at) => one.away === undefined && each[at]?.limit === 0)
       return { shares, full }
+    },
+    stop: () => {
+      for (const one of types.values()) one.away?.()
     },
   }
 }

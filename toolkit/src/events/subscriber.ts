@@ -180,6 +180,7 @@ export const subscriber = (options: SubscriberOptions): Subscriber => {
       stopping.abort(new DOMException('the host is stopping', 'AbortError'))
       await Promise.all([reading.stop(), held.stop()])
       await Promise.allSettled(under)
+      together.pace.stop()
     },
   }
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { systemEnv, type Env } from '../base/env.ts'
 import { failure } from '../base/failure.ts'
 import { command, contract, event } from '../contract/index.ts'
 import { memoryStores } from '../engines/memory/index.ts'
@@ -43,10 +44,11 @@ interface Handling {
   /** Behind it. */
   readonly after?: () => Promise<unknown>
   readonly keys?: number
+  readonly env?: Env
 }
 
 /** Handles notes, and counts what was tried and what was told. */
-const started = async ({ handle, after, keys: of = many / 2 }: Handling) => {
+const started = async ({ handle, after, keys: of = many / 2, env = systemEnv() }: Handling) => {
   const seen = { tries: 0, letters: 0, told: [] as Note[] }
   const reader = service(contract('reader', { operations: {} }), {
     operations: {},
@@ -65,6 +67,7 @@ const started = async ({ handle, after, keys: of = many / 2 }: Handling) => {
   const system = await startTestServices({
     services: [notesService, reader],
     stores: memoryStores(),
+    env,
   })
   const { held } = system.stores.get('reader')!.subscriptions
   const keys = () => held.keys({ subscription: 'reader', publisher: 'notes' })
@@ -118,5 +121,14 @@ test('what is unavailable after a step has committed is no reason to wait', asyn
   await eventually(() => seen.told.length >= many, 'the notes')
   expect(seen.tries).toBe(many)
   await eventually(async () => (await heldNow()) === 0, 'nothing to be held')
+  await system.end()
+})
+
+test('behind a message that takes long its key goes on, also where the clock stands still', async () => {
+  const now = Date.now()
+  const env = { ...systemEnv(), now: () => now }
+  const handle = ({ n }: Note) => (n === 0 ? env.sleep(300) : Promise.resolve())
+  const { system, seen } = await started({ handle, keys: 1, env })
+  await eventually(() => seen.told.length >= many, 'the notes')
   await system.end()
 })
