@@ -156,5 +156,11 @@ export const heldRetries = (options: HeldRetriesOptions): Loop => {
       return pauseMs
     },
   })
-  return retries
+  return {
+    wake: retries.wake,
+    stop: async () => {
+      await retries.stop()
+      rest?.()
+    },
+  }
 }

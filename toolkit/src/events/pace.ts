@@ -139,14 +139,15 @@ export const pace = ({ env, log }: { readonly env: Env; readonly log: Logger }):
       if (one.unavailable >= enough && one.away === undefined) goneAway(type, one, error)
     },
     retries: () => {
-      const limited = [...types].filter(([, one]) => one.room < maxRetries || one.retrying > 0)
-      const each: RetryShare[] = limited.map(([type, one]) => ({
-        types: { only: type },
-        limit: mayRetry(one),
-      }))
-      const rest = { types: { except: limited.map(([type]) => type) }, limit: maxRetries }
-      const shares = [...each.filter(({ limit }) => limit > 0), rest]
-      const full = limited.some(([, one], at) => one.away === undefined && each[at]?.limit === 0)
+      const limited = [...types]
+        .filter(([, one]) => one.room < maxRetries || one.retrying > 0)
+        .map(([type, one]) => ({ type, limit: mayRetry(one), away: one.away !== undefined }))
+      const each = limited
+        .filter(({ limit }) => limit > 0)
+        .map(({ type, limit }) => ({ types: { only: type }, limit }))
+      const except = limited.map(({ type }) => type)
+      const shares: RetryShare[] = [...each, { types: { except }, limit: maxRetries }]
+      const full = limited.some(({ limit, away }) => limit === 0 && !away)
       return { shares, full }
     },
     stop: () => {

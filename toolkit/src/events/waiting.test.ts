@@ -127,8 +127,12 @@ test('what is unavailable after a step has committed is no reason to wait', asyn
 test('behind a message that takes long its key goes on, also where the clock stands still', async () => {
   const now = Date.now()
   const env = { ...systemEnv(), now: () => now }
-  const handle = ({ n }: Note) => (n === 0 ? env.sleep(300) : Promise.resolve())
-  const { system, seen } = await started({ handle, keys: 1, env })
+  let release = () => undefined as void
+  const open = new Promise<void>((resolve) => (release = resolve))
+  const handle = ({ n }: Note) => (n === 0 ? open : Promise.resolve())
+  const { system, seen, heldNow } = await started({ handle, keys: 1, env })
+  await eventually(async () => (await heldNow()) === many, 'all notes to be held')
+  release()
   await eventually(() => seen.told.length >= many, 'the notes')
   await system.end()
 })

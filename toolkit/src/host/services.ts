@@ -60,7 +60,10 @@ export interface RunningServices {
   readonly stores: ReadonlyMap<string, Store>
   /** A client of one of the services, guarded as every caller's is. */
   client<C extends Contract>(contract: C, caller: Caller): Client<C>
-  /** Aborts the handlers of subscriptions and jobs and waits for their ends; what they have not committed comes again. Before this host leaves, since others that they need may end at the same moment. Logs are still followed, for the calls that still come. */
+  /**
+   * Aborts the handlers of subscriptions and jobs and waits for their ends; what they have not committed comes again. Before this host leaves, since others
+   * that they need may end at the same moment. Logs are still followed, for the calls that still come.
+   */
   rest(): Promise<void>
   /** Ends all that runs by itself. Calls are still answered; the stores stay open. */
   stop(): Promise<void>
